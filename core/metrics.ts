@@ -31,6 +31,20 @@ export function gauge<Label extends string = never>(options: MetricOptions<Label
   return known ?? new Gauge({ name, help, labelNames: labels, registers: [registry] });
 }
 
+/** A gauge whose value is read when the metrics are scraped. */
+export function observedGauge(options: MetricOptions<never> & { read: () => number }): void {
+  const { registry, name, help, read } = options;
+  const observed = new Gauge({
+    name,
+    help,
+    registers: [],
+    collect() {
+      this.set(read());
+    },
+  });
+  registry.registerMetric(observed);
+}
+
 /** A histogram of the registry, in seconds as Prometheus expects. */
 export function histogram<Label extends string = never>(
   options: MetricOptions<Label> & { buckets: readonly number[] },

@@ -1,0 +1,14 @@
+import type { Logger } from '../core/log.ts';
+import type { FunctionCaller } from './functions/call-function.ts';
+import type { Recorder } from './record.ts';
+import type { SiteResolver } from './site/resolve-site.ts';
+import type { FileServer } from './static/serve-file.ts';
+
+/** What the steps of a request work with, put together once at start. */
+export type Edge = {
+  sites: SiteResolver;
+  files: FileServer;
+  functions: FunctionCaller;
+  recorder: Recorder;
+  log: Logger;
+};

@@ -1,0 +1,117 @@
+import type { ErrorCode } from '../core/errors.ts';
+import type { Logger } from '../core/log.ts';
+import { counter, histogram, type Registry } from '../core/metrics.ts';
+
+/** The way in which a request was answered. A closed set: it is a metric label. */
+export type Route = 'static' | 'function' | 'redirect' | 'not-found' | 'upgrade' | 'challenge' | 'refused';
+/** Where the answer came from. A closed set: it is a metric label. */
+export type CacheResult = 'hit' | 'miss' | 'stale' | 'revalidated' | 'bypass' | 'none';
+
+/** One wide event for each request: the source of its log line and of the metrics. */
+export type RequestEvent = {
+  startedAtMs: number;
+  route: Route;
+  cache: CacheResult;
+  error: ErrorCode | undefined;
+  /** Message of the underlying failure: for the log alone. */
+  cause: string | undefined;
+  deploymentId: string | undefined;
+  projectId: string | undefined;
+  /** Where the mapping of the domain came from. */
+  mapping: 'near' | 'shared' | 'loader' | 'stale' | undefined;
+  /** Methods to name in Allow when the answer is 405. */
+  allow: string | undefined;
+};
+
+export type FinishedRequest = {
+  id: string;
+  method: string;
+  host: string;
+  path: string;
+  status: number;
+  /** Whether the client left, or the answer broke off, before its end. */
+  isAborted: boolean;
+};
+
+export type Recorder = {
+  begin(): RequestEvent;
+  end(event: RequestEvent, request: FinishedRequest): void;
+};
+
+const DURATION_BUCKETS_S = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
+
+type Meters = { count: { inc(): void }; duration: { observe(seconds: number): void } };
+
+/** Records requests: one log line each (when `isAccessLogOn`), counters and durations by closed labels. */
+export function createRecorder(registry: Registry, log: Logger, isAccessLogOn: boolean): Recorder {
+  const metersOf = createMeters(registry);
+  const errors = counter({
+    registry,
+    name: 'origan_edge_errors_total',
+    help: 'Answers that the edge itself made from an error, by code.',
+    labels: ['code'] as const,
+  });
+  return {
+    begin: newEvent,
+    end: (event, request) => {
+      const durationMs = performance.now() - event.startedAtMs;
+      const { count, duration } = metersOf(event, request.status);
+      count.inc();
+      duration.observe(durationMs / 1000);
+      if (event.error !== undefined) errors.inc({ code: event.error });
+      if (isAccessLogOn || event.cause !== undefined) writeLine(log, event, request, durationMs);
+    },
+  };
+}
+
+/** Children of the metrics are looked up by labels once and kept: the look-up costs more than the count. */
+function createMeters(registry: Registry): (event: RequestEvent, status: number) => Meters {
+  const requests = counter({
+    registry,
+    name: 'origan_edge_requests_total',
+    help: 'Requests answered, by route, cache result and class of the status.',
+    labels: ['route', 'cache', 'status'] as const,
+  });
+  const durations = histogram({
+    registry,
+    name: 'origan_edge_request_duration_seconds',
+    help: 'From the head of the request to the end of the answer.',
+    labels: ['route', 'cache'] as const,
+    buckets: DURATION_BUCKETS_S,
+  });
+  const meters = new Map<string, Meters>();
+  return ({ route, cache }, status) => {
+    const statusClass = `${Math.floor(status / 100)}xx`;
+    const key = `${route} ${cache} ${statusClass}`;
+    const known = meters.get(key);
+    if (known !== undefined) return known;
+    const made = {
+      count: requests.labels({ route, cache, status: statusClass }),
+      duration: durations.labels({ route, cache }),
+    };
+    meters.set(key, made);
+    return made;
+  };
+}
+
+function newEvent(): RequestEvent {
+  return {
+    startedAtMs: performance.now(),
+    route: 'refused',
+    cache: 'none',
+    error: undefined,
+    cause: undefined,
+    deploymentId: undefined,
+    projectId: undefined,
+    mapping: undefined,
+    allow: undefined,
+  };
+}
+
+function writeLine(log: Logger, event: RequestEvent, request: FinishedRequest, durationMs: number): void {
+  const { startedAtMs: _startedAtMs, ...what } = event;
+  const line = { ...request, ...what, ms: Math.round(durationMs * 1000) / 1000 };
+  // A failure of ours is worth waking someone for; a client's mistake is not.
+  if (request.status >= 500 && event.error !== undefined) log.warn(line, 'request');
+  else log.info(line, 'request');
+}
