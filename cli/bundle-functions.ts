@@ -1,0 +1,149 @@
+import { readFile } from 'node:fs/promises';
+import { dirname, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build, type BuildFailure, type BuildOptions, type Message, type Plugin } from 'esbuild';
+import { CliError, listProblems } from './cli-error.ts';
+import type { FunctionFile } from './find-functions.ts';
+import { METHODS } from './function-adapter/adapt.ts';
+import { hashBytes } from './hash-file.ts';
+import { nodeBuiltins } from './node-builtins.ts';
+
+export const MAX_FUNCTION_BYTES: number = 16 * 1024 * 1024;
+
+/** A function ready for a runner: one ES module that exports `default.fetch`. */
+export type BundledFunction = FunctionFile & {
+  code: Buffer;
+  hash: string;
+  /** Methods it answers; undefined: all of them. */
+  methods: string[] | undefined;
+};
+
+/**
+ * Which files export a handler, and for which methods. A file that exports none is a helper that happens to lie
+ * among the functions.
+ */
+export async function readHandlers(
+  functions: readonly FunctionFile[],
+  directory: string,
+): Promise<Map<string, string[] | undefined>> {
+  const result = await runEsbuild(directory, {
+    entryPoints: functions.map(({ absolutePath }) => absolutePath),
+    packages: 'external',
+    metafile: true,
+    plugins: [nodeBuiltins],
+  });
+  const handlers = new Map<string, string[] | undefined>();
+  for (const output of Object.values(result.metafile?.outputs ?? {})) {
+    const methods = handledMethods(output.exports);
+    if (output.entryPoint !== undefined && methods !== 'none') handlers.set(output.entryPoint, methods);
+  }
+  const keyed = functions.map(({ path, absolutePath }) => [path, relative(directory, absolutePath)] as const);
+  return new Map(keyed.filter(([, key]) => handlers.has(key)).map(([path, key]) => [path, handlers.get(key)]));
+}
+
+/**
+ * Bundles each function with everything it imports into one module for workerd. The code depends on nothing but
+ * the sources: the same sources have the same hash on every machine.
+ *
+ * @throws CliError naming each place that does not compile.
+ */
+export async function bundleFunctions(
+  functions: readonly FunctionFile[],
+  handlers: ReadonlyMap<string, string[] | undefined>,
+  directory: string,
+): Promise<BundledFunction[]> {
+  const result = await runEsbuild(directory, {
+    entryPoints: functions.map(({ path }, index) => ({ in: `${ENTRY}:${path}`, out: String(index) })),
+    plugins: [entries(functions), nodeBuiltins],
+  });
+  const outputs = new Map((result.outputFiles ?? []).map((file) => [file.path, file.contents]));
+  return functions.map((file, index) => {
+    const code = Buffer.from(outputs.get(`${directory}/.bundle/${index}.js`) ?? '');
+    if (code.length > MAX_FUNCTION_BYTES) {
+      const message = `the function ${file.path} is ${code.length} bytes; at most ${MAX_FUNCTION_BYTES} are allowed`;
+      throw new CliError('FUNCTION_TOO_LARGE', message);
+    }
+    return { ...file, code, hash: hashBytes(code), methods: handlers.get(file.path) };
+  });
+}
+
+const ENTRY = 'origan-function';
+const ADAPTER = 'origan-adapter';
+
+/** The module around a function: it gives whatever form of handler the file exports the form that runners call. */
+function entries(functions: readonly FunctionFile[]): Plugin {
+  const byPath = new Map(functions.map((file) => [file.path, file]));
+  return {
+    name: 'function entries',
+    setup({ onResolve, onLoad }) {
+      onResolve({ filter: /^origan-function:/ }, ({ path }) => ({
+        path: path.slice(ENTRY.length + 1),
+        namespace: ENTRY,
+      }));
+      onResolve({ filter: /^origan-adapter$/ }, () => ({ path: 'adapt', namespace: ADAPTER }));
+      onLoad({ filter: /.*/, namespace: ENTRY }, ({ path }) => {
+        const file = byPath.get(path);
+        return file === undefined ? undefined : { contents: entrySource(file), resolveDir: dirname(file.absolutePath) };
+      });
+      // Loaded under a name of its own: its place on disk would otherwise show in the bundle and change the hash.
+      onLoad({ filter: /.*/, namespace: ADAPTER }, async () => ({ contents: await readAdapter(), loader: 'ts' }));
+    },
+  };
+}
+
+function entrySource({ absolutePath, route, restName = '' }: FunctionFile): string {
+  const args = [route, restName].map((text) => JSON.stringify(text)).join(', ');
+  return `import * as handlers from ${JSON.stringify(absolutePath)};
+import { adapt } from '${ADAPTER}';
+export default adapt(handlers, ${args});
+`;
+}
+
+async function readAdapter(): Promise<string> {
+  return readFile(fileURLToPath(new URL('function-adapter/adapt.ts', import.meta.url)), 'utf8');
+}
+
+function handledMethods(exported: readonly string[]): string[] | undefined | 'none' {
+  if (exported.includes('default') || exported.includes('fetch')) return undefined;
+  const methods = METHODS.filter((method) => exported.includes(method));
+  if (methods.length === 0) return 'none';
+  return METHODS.filter((method) => methods.includes(method) || (method === 'HEAD' && methods.includes('GET')));
+}
+
+async function runEsbuild(directory: string, options: BuildOptions): Promise<Awaited<ReturnType<typeof build>>> {
+  try {
+    return await build({
+      absWorkingDir: directory,
+      outdir: `${directory}/.bundle`,
+      write: false,
+      bundle: true,
+      format: 'esm',
+      platform: 'browser',
+      target: 'es2024',
+      mainFields: ['module', 'main'],
+      conditions: ['workerd', 'worker', 'browser', 'module', 'import'],
+      define: { 'process.env.NODE_ENV': '"production"' },
+      loader: { '.txt': 'text', '.md': 'text', '.html': 'text', '.sql': 'text' },
+      external: ['cloudflare:*', 'workerd:*'],
+      charset: 'utf8',
+      legalComments: 'none',
+      logLevel: 'silent',
+      ...options,
+    });
+  } catch (error) {
+    throw isBuildFailure(error) ? describeFailure(error) : error;
+  }
+}
+
+function isBuildFailure(error: unknown): error is BuildFailure {
+  return error instanceof Error && Array.isArray((error as { errors?: unknown }).errors);
+}
+
+function describeFailure({ errors }: BuildFailure): CliError {
+  const problems = listProblems(errors.map((message) => describe(message)));
+  return new CliError('FUNCTION_DOES_NOT_COMPILE', `the functions could not be bundled:\n${problems}`);
+}
+
+function describe({ location, text }: Message): string {
+  return location === null ? text : `${location.file}:${location.line}:${location.column + 1}: ${text}`;
+}
