@@ -7,6 +7,7 @@ import type { FunctionFile } from './find-functions.ts';
 import { METHODS } from './function-adapter/adapt.ts';
 import { hashBytes } from './hash-file.ts';
 import { nodeBuiltins } from './node-builtins.ts';
+import type { ScannedFile } from './scan-directory.ts';
 
 export const MAX_FUNCTION_BYTES: number = 16 * 1024 * 1024;
 
@@ -23,11 +24,11 @@ export type BundledFunction = FunctionFile & {
  * among the functions.
  */
 export async function readHandlers(
-  functions: readonly FunctionFile[],
+  scripts: readonly ScannedFile[],
   directory: string,
 ): Promise<Map<string, string[] | undefined>> {
   const result = await runEsbuild(directory, {
-    entryPoints: functions.map(({ absolutePath }) => absolutePath),
+    entryPoints: scripts.map(({ absolutePath }) => absolutePath),
     packages: 'external',
     metafile: true,
     plugins: [nodeBuiltins],
@@ -37,8 +38,10 @@ export async function readHandlers(
     const methods = handledMethods(output.exports);
     if (output.entryPoint !== undefined && methods !== 'none') handlers.set(output.entryPoint, methods);
   }
-  const keyed = functions.map(({ path, absolutePath }) => [path, relative(directory, absolutePath)] as const);
-  return new Map(keyed.filter(([, key]) => handlers.has(key)).map(([path, key]) => [path, handlers.get(key)]));
+  const keyed = scripts.map(({ path, absolutePath }) => [path, relative(directory, absolutePath)] as const);
+  return new Map(
+    keyed.filter(([, key]) => handlers.has(key)).map(([path, key]) => [path, handlers.get(key)]),
+  );
 }
 
 /**
@@ -75,18 +78,23 @@ function entries(functions: readonly FunctionFile[]): Plugin {
   const byPath = new Map(functions.map((file) => [file.path, file]));
   return {
     name: 'function entries',
-    setup({ onResolve, onLoad }) {
-      onResolve({ filter: /^origan-function:/ }, ({ path }) => ({
+    setup(bundler) {
+      bundler.onResolve({ filter: /^origan-function:/ }, ({ path }) => ({
         path: path.slice(ENTRY.length + 1),
         namespace: ENTRY,
       }));
-      onResolve({ filter: /^origan-adapter$/ }, () => ({ path: 'adapt', namespace: ADAPTER }));
-      onLoad({ filter: /.*/, namespace: ENTRY }, ({ path }) => {
+      bundler.onResolve({ filter: /^origan-adapter$/ }, () => ({ path: 'adapt', namespace: ADAPTER }));
+      bundler.onLoad({ filter: /.*/, namespace: ENTRY }, ({ path }) => {
         const file = byPath.get(path);
-        return file === undefined ? undefined : { contents: entrySource(file), resolveDir: dirname(file.absolutePath) };
+        return file === undefined
+          ? undefined
+          : { contents: entrySource(file), resolveDir: dirname(file.absolutePath) };
       });
       // Loaded under a name of its own: its place on disk would otherwise show in the bundle and change the hash.
-      onLoad({ filter: /.*/, namespace: ADAPTER }, async () => ({ contents: await readAdapter(), loader: 'ts' }));
+      bundler.onLoad({ filter: /.*/, namespace: ADAPTER }, async () => ({
+        contents: await readAdapter(),
+        loader: 'ts',
+      }));
     },
   };
 }
@@ -107,10 +115,15 @@ function handledMethods(exported: readonly string[]): string[] | undefined | 'no
   if (exported.includes('default') || exported.includes('fetch')) return undefined;
   const methods = METHODS.filter((method) => exported.includes(method));
   if (methods.length === 0) return 'none';
-  return METHODS.filter((method) => methods.includes(method) || (method === 'HEAD' && methods.includes('GET')));
+  return METHODS.filter(
+    (method) => methods.includes(method) || (method === 'HEAD' && methods.includes('GET')),
+  );
 }
 
-async function runEsbuild(directory: string, options: BuildOptions): Promise<Awaited<ReturnType<typeof build>>> {
+async function runEsbuild(
+  directory: string,
+  options: BuildOptions,
+): Promise<Awaited<ReturnType<typeof build>>> {
   try {
     return await build({
       absWorkingDir: directory,
@@ -141,7 +154,9 @@ function isBuildFailure(error: unknown): error is BuildFailure {
 
 function describeFailure({ errors }: BuildFailure): CliError {
   const problems = listProblems(errors.map((message) => describe(message)));
-  return new CliError('FUNCTION_DOES_NOT_COMPILE', `the functions could not be bundled:\n${problems}`);
+  return new CliError('FUNCTION_DOES_NOT_COMPILE', `the functions could not be bundled:\n${problems}`, {
+    hint: 'If the folder holds no functions but files to be published, pass --no-functions.',
+  });
 }
 
 function describe({ location, text }: Message): string {

@@ -41,13 +41,11 @@ export function compileHeaders(raw: readonly RawHeaderBlock[]): { rules: HeaderR
   if (raw.length > MAX_HEADER_RULES) {
     errors.push(`${raw.length} header rules; at most ${MAX_HEADER_RULES} are allowed`);
   }
-  const rules = raw.map(
-    (block): HeaderRule => ({
-      for: block.for,
-      set: block.set,
-      ...(block.remove.length > 0 ? { remove: block.remove } : {}),
-    }),
-  );
+  const rules = raw.map((block): HeaderRule => ({
+    for: block.for,
+    set: block.set,
+    ...(block.remove.length > 0 ? { remove: block.remove } : {}),
+  }));
   return { rules, errors };
 }
 

@@ -14,20 +14,24 @@ export type FunctionFile = {
 const SCRIPT = /\.(?:ts|tsx|mts|js|jsx|mjs)$/;
 const NO_ROUTE = /(?:\.d\.[mc]?ts|\.(?:test|spec)\.[^.]+)$/;
 
+/** Scripts that may be functions: not those with a name, or in a folder, that begins with `_`, nor tests and types. */
+export function findScripts(files: readonly ScannedFile[]): ScannedFile[] {
+  return files.filter(({ path }) => isRouteFile(path));
+}
+
 /**
- * The functions of a folder by the names of its files: `api/items/[id].ts` answers at `/api/items/:id`,
- * `[...rest]` is the rest of the path, `index` is its folder. Names that begin with `_` (or lie in a folder that
- * does), tests and type declarations are parts of functions, not functions.
+ * Where functions answer, by the names of their files: `api/items/[id].ts` at `/api/items/:id`, `[...rest]` is the
+ * rest of the path, `index` is its folder.
  *
  * @param prefix `/api` for a folder whose own name belongs to the route, otherwise empty.
  */
-export function findFunctions(
+export function routeFunctions(
   files: readonly ScannedFile[],
   prefix: string,
 ): { functions: FunctionFile[]; errors: string[] } {
   const functions: FunctionFile[] = [];
   const errors: string[] = [];
-  for (const { path, absolutePath } of files.filter((file) => isRouteFile(file.path))) {
+  for (const { path, absolutePath } of files) {
     const route = toRoute(path, prefix);
     if (typeof route === 'string') errors.push(`${path}: ${route}`);
     else functions.push({ path, absolutePath, ...route });
@@ -36,7 +40,9 @@ export function findFunctions(
 }
 
 function isRouteFile(path: string): boolean {
-  return SCRIPT.test(path) && !NO_ROUTE.test(path) && !path.split('/').some((segment) => segment.startsWith('_'));
+  return (
+    SCRIPT.test(path) && !NO_ROUTE.test(path) && !path.split('/').some((segment) => segment.startsWith('_'))
+  );
 }
 
 function toRoute(path: string, prefix: string): { route: string; restName?: string } | string {
@@ -50,7 +56,8 @@ function toRoute(path: string, prefix: string): { route: string; restName?: stri
     if (name === undefined && /[[\]:*]/.test(segment)) {
       return `${segment} must be a plain name, [name] or [...name]`;
     }
-    if (rest !== undefined && index < segments.length - 1) return `${segment} must be the last part of the path`;
+    if (rest !== undefined && index < segments.length - 1)
+      return `${segment} must be the last part of the path`;
     if (name !== undefined && names.has(name)) return `[${name}] is used twice`;
     if (name !== undefined) names.add(name);
     if (rest !== undefined) return { route: `${prefix}/${[...parts, '*'].join('/')}`, restName: rest };

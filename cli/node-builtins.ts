@@ -10,15 +10,15 @@ const BUILTINS: ReadonlySet<string> = new Set(builtinModules);
  */
 export const nodeBuiltins: Plugin = {
   name: 'node builtins',
-  setup({ onResolve, onLoad }) {
-    onResolve({ filter: /^[a-z]/ }, ({ path, kind }) => {
+  setup(bundler) {
+    bundler.onResolve({ filter: /^[a-z]/ }, ({ path, kind }) => {
       const name = path.startsWith('node:') ? path.slice(5) : path;
       if (!path.startsWith('node:') && !BUILTINS.has(name)) return undefined;
       return kind === 'require-call'
         ? { path: `node:${name}`, namespace: NAMESPACE }
         : { path: `node:${name}`, external: true };
     });
-    onLoad({ filter: /.*/, namespace: NAMESPACE }, ({ path }) => ({
+    bundler.onLoad({ filter: /.*/, namespace: NAMESPACE }, ({ path }) => ({
       contents: `import builtin from ${JSON.stringify(path)};\nmodule.exports = builtin;\n`,
       loader: 'js',
     }));

@@ -19,7 +19,9 @@ export type SiteConfig = {
   html?: 'auto' | 'slash' | 'no-slash' | 'off' | undefined;
   notFound?: 'spa' | '404' | undefined;
   redirects?: { from: string; to: string; status: number; force?: boolean | undefined }[] | undefined;
-  headers?: { for: string; set: Record<string, string | string[]>; remove?: string[] | undefined }[] | undefined;
+  headers?:
+    | { for: string; set: Record<string, string | string[]>; remove?: string[] | undefined }[]
+    | undefined;
   headersOnFunctions?: boolean | undefined;
   cache?: CacheOptions | undefined;
 };

@@ -1,0 +1,16 @@
+import { mkdir, mkdtemp, realpath, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { onTestFinished } from 'vitest';
+
+/** A temporary folder with these files, removed when the test ends. */
+export async function siteFolder(files: Record<string, string | Buffer>): Promise<string> {
+  const root = await realpath(await mkdtemp(join(tmpdir(), 'site-')));
+  onTestFinished(() => rm(root, { recursive: true, force: true }));
+  for (const [path, content] of Object.entries(files)) {
+    const target = join(root, path);
+    await mkdir(dirname(target), { recursive: true });
+    await writeFile(target, content);
+  }
+  return root;
+}
