@@ -25,3 +25,27 @@ export const INTERNAL_PATH_PREFIX = '/__origan/';
 
 /** Largest value of METADATA_HEADER, in bytes. */
 export const MAX_METADATA_HEADER_BYTES = 8192;
+
+/**
+ * Set by the runner, and only by it, on answers that are its own and not the function's: see RunnerErrorReason.
+ * The runner removes it from what functions answer, so that none can forge it.
+ */
+export const RUNNER_ERROR_HEADER = 'x-origan-runner-error';
+
+/**
+ * Why the runner answered in place of the function. `overloaded` and `draining` (503): the function was not started.
+ * `timeout` (500): it did not answer in time or its loop was stuck. `failed` (500): it threw, crashed or did not load.
+ * `refused` (400, 403): the call itself was wrong.
+ */
+export type RunnerErrorReason = 'overloaded' | 'draining' | 'timeout' | 'failed' | 'refused';
+
+/** The headers that SIGNATURE_HEADER covers, in the order in which they are signed. */
+export const SIGNED_HEADERS: readonly string[] = [
+  DEPLOYMENT_ID_HEADER,
+  PROJECT_ID_HEADER,
+  FUNCTION_PATH_HEADER,
+  FUNCTION_HASH_HEADER,
+  METADATA_HEADER,
+  METADATA_REF_HEADER,
+  REQUEST_ID_HEADER,
+];
