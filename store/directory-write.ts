@@ -2,8 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdir, open, readdir, rename, rm, rmdir, stat, unlink, type FileHandle } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
-import { EdgeError } from '../core/errors.ts';
+import { EdgeError, messageOf } from '../core/errors.ts';
 import { findInside, isAbsence, makeRoom, syncDirectory, WRITING } from './directory-paths.ts';
 import { withExactSize } from './exact-size.ts';
 
@@ -70,15 +69,11 @@ async function writeStream(
   size: number | undefined,
 ): Promise<void> {
   if (size === undefined) throw failed(key, 'a stream needs its size');
-  const target = handle.createWriteStream({ autoClose: false });
-  let sourceError: Error | undefined;
   try {
-    const sized = withExactSize(body, size, (error) => {
-      sourceError = error;
-    });
-    await pipeline(sized, target);
+    await handle.writeFile(withExactSize(body, size));
   } catch (error) {
-    throw sourceError === undefined ? error : failed(key, sourceError.message);
+    const isOfFileSystem = error instanceof Error && 'syscall' in error;
+    throw isOfFileSystem ? error : failed(key, messageOf(error));
   }
 }
 

@@ -18,7 +18,7 @@ import { deleteObjects, putObject } from './s3-write.ts';
 
 /** Objects in a bucket of an S3 server, addressed path-style (Garage, MinIO and AWS all answer to it). */
 export function createS3Store(config: S3Config, log: Logger): ObjectStore {
-  const { reads, writes } = createS3Clients(config);
+  const { reads, writes } = createS3Clients(config, log);
   const get = (key: string, options: ReadOptions = {}): Promise<ObjectBody | undefined> =>
     getObject(reads, config, key, options);
   return {

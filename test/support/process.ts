@@ -99,14 +99,12 @@ function waitFor(
     };
     child.stdout?.on('data', look);
     child.stderr?.on('data', look);
-    exited.then((exit) => {
-      const match = matchNow();
-      if (match !== null) resolve(match);
-      else
-        reject(
-          new Error(`ended (${describe(exit)}) before ${pattern}:\n${output.stdout()}${output.stderr()}`),
-        );
-    }, reject);
+    const onExit = (exit: Exit): void => {
+      look();
+      const text = `${output.stdout()}${output.stderr()}`;
+      reject(new Error(`ended (${describe(exit)}) before ${pattern}:\n${text}`));
+    };
+    exited.then(onExit, reject);
     look();
   });
 }
