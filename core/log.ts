@@ -1,4 +1,4 @@
-import { pino, type Logger as PinoLogger } from 'pino';
+import { pino, symbols, type Logger as PinoLogger } from 'pino';
 
 export type Logger = PinoLogger;
 
@@ -39,4 +39,16 @@ export function createLogger({ program, level, isBuffered = false }: LogOptions)
 /** A logger that writes nothing: for libraries used without one. */
 export function silentLogger(): Logger {
   return pino({ level: 'silent' });
+}
+
+/**
+ * Writes finished lines to where the logger writes, in order with its own: for a record so frequent that its line is
+ * assembled by hand. Undefined when the logger would not write lines of level info.
+ */
+export function infoLineWriter(log: Logger): ((line: string) => void) | undefined {
+  if (!log.isLevelEnabled('info')) return undefined;
+  const stream = (log as Logger & { [symbols.streamSym]: { write(line: string): unknown } })[
+    symbols.streamSym
+  ];
+  return (line) => void stream.write(line);
 }

@@ -1,5 +1,5 @@
 import type { ErrorCode } from '../core/errors.ts';
-import type { Logger } from '../core/log.ts';
+import { infoLineWriter, type Logger } from '../core/log.ts';
 import { counter, histogram, type Registry } from '../core/metrics.ts';
 
 /** The way in which a request was answered. A closed set: it is a metric label. */
@@ -45,6 +45,7 @@ type Meters = { count: { inc(): void }; duration: { observe(seconds: number): vo
 /** Records requests: one log line each (when `isAccessLogOn`), counters and durations by closed labels. */
 export function createRecorder(registry: Registry, log: Logger, isAccessLogOn: boolean): Recorder {
   const metersOf = createMeters(registry);
+  const writeInfo = isAccessLogOn ? infoLineWriter(log) : undefined;
   const errors = counter({
     registry,
     name: 'origan_edge_errors_total',
@@ -59,7 +60,9 @@ export function createRecorder(registry: Registry, log: Logger, isAccessLogOn: b
       count.inc();
       duration.observe(durationMs / 1000);
       if (event.error !== undefined) errors.inc({ code: event.error });
-      if (isAccessLogOn || event.cause !== undefined) writeLine(log, event, request, durationMs);
+      // A failure of ours is worth a warning; a client's mistake is not.
+      if (event.cause !== undefined) warn(log, event, request, durationMs);
+      else writeInfo?.(toLine(event, request, durationMs));
     },
   };
 }
@@ -108,10 +111,34 @@ function newEvent(): RequestEvent {
   };
 }
 
-function writeLine(log: Logger, event: RequestEvent, request: FinishedRequest, durationMs: number): void {
-  const { startedAtMs: _startedAtMs, ...what } = event;
-  const line = { ...request, ...what, ms: Math.round(durationMs * 1000) / 1000 };
-  // A failure of ours is worth waking someone for; a client's mistake is not.
-  if (request.status >= 500 && event.error !== undefined) log.warn(line, 'request');
-  else log.info(line, 'request');
+function warn(log: Logger, event: RequestEvent, request: FinishedRequest, durationMs: number): void {
+  const { startedAtMs: _startedAtMs, allow: _allow, ...what } = event;
+  log.warn({ ...request, path: withoutQuery(request.path), ...what, ms: roundMs(durationMs) }, 'request');
+}
+
+/**
+ * The line of an ordinary request, assembled by hand: pino takes 16 us for it, this takes 3, and a hit in memory costs
+ * about 20 in all. Only what a client sends needs escaping; everything else is a number or from a closed set.
+ */
+function toLine(event: RequestEvent, request: FinishedRequest, durationMs: number): string {
+  const head = `{"level":30,"time":${Date.now()},"program":"gateway","id":"${request.id}"`;
+  const what = `"method":${JSON.stringify(request.method)},"host":${JSON.stringify(request.host)}`;
+  const path = `"path":${JSON.stringify(withoutQuery(request.path))},"status":${request.status}`;
+  const how = `"route":"${event.route}","cache":"${event.cache}","isAborted":${request.isAborted}`;
+  const site = `${member('error', event.error)}${member('deploymentId', event.deploymentId)}${member('mapping', event.mapping)}`;
+  return `${head},${what},${path},${how}${site},"ms":${roundMs(durationMs)},"msg":"request"}\n`;
+}
+
+function member(name: string, value: string | undefined): string {
+  return value === undefined ? '' : `,"${name}":${JSON.stringify(value)}`;
+}
+
+/** Queries carry tokens and personal data: they stay out of the log. */
+function withoutQuery(path: string): string {
+  const mark = path.indexOf('?');
+  return mark === -1 ? path : path.slice(0, mark);
+}
+
+function roundMs(ms: number): number {
+  return Math.round(ms * 1000) / 1000;
 }
