@@ -36,6 +36,8 @@ export type FinishedRequest = {
 export type Recorder = {
   begin(): RequestEvent;
   end(event: RequestEvent, request: FinishedRequest): void;
+  /** Hands collected access lines to the log: before the program ends. */
+  flush(): void;
 };
 
 const DURATION_BUCKETS_S = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
@@ -45,7 +47,7 @@ type Meters = { count: { inc(): void }; duration: { observe(seconds: number): vo
 /** Records requests: one log line each (when `isAccessLogOn`), counters and durations by closed labels. */
 export function createRecorder(registry: Registry, log: Logger, isAccessLogOn: boolean): Recorder {
   const metersOf = createMeters(registry);
-  const writeInfo = isAccessLogOn ? infoLineWriter(log) : undefined;
+  const lines = isAccessLogOn ? infoLineWriter(log) : undefined;
   const errors = counter({
     registry,
     name: 'origan_edge_errors_total',
@@ -54,6 +56,7 @@ export function createRecorder(registry: Registry, log: Logger, isAccessLogOn: b
   });
   return {
     begin: newEvent,
+    flush: () => lines?.flush(),
     end: (event, request) => {
       const durationMs = performance.now() - event.startedAtMs;
       const { count, duration } = metersOf(event, request.status);
@@ -62,7 +65,7 @@ export function createRecorder(registry: Registry, log: Logger, isAccessLogOn: b
       if (event.error !== undefined) errors.inc({ code: event.error });
       // A failure of ours is worth a warning; a client's mistake is not.
       if (event.cause !== undefined) warn(log, event, request, durationMs);
-      else writeInfo?.(toLine(event, request, durationMs));
+      else lines?.write(toLine(event, request, durationMs));
     },
   };
 }
