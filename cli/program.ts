@@ -1,0 +1,84 @@
+import { Command, CommanderError } from 'commander';
+import { CliError, EXIT, type ExitCode } from './cli-error.ts';
+import { deployCommand } from './commands/deploy.ts';
+import type { CliContext } from './context.ts';
+import { paint, type Terminal } from './terminal.ts';
+
+/** Runs one command line (without the program's own name) and answers its exit code. Never throws. */
+export async function runCli(args: readonly string[], context: CliContext): Promise<ExitCode> {
+  const isJson = args.includes('--json');
+  try {
+    await createProgram(context).parseAsync([...args], { from: 'user' });
+    return EXIT.ok;
+  } catch (error) {
+    if (error instanceof CommanderError) return endOfCommander(error, context.terminal, isJson);
+    return printFailure(error, context, isJson);
+  }
+}
+
+function createProgram(context: CliContext): Command {
+  const program = new Command('origan')
+    .description('Deploys sites to Origan edge and looks after them.')
+    .version(VERSION)
+    .option('--api-url <url>', 'address of the control API (ORIGAN_API_URL)')
+    .option('--token <token>', 'API token (ORIGAN_TOKEN); safer in the environment than here')
+    .option('--json', 'one line of JSON instead of text')
+    .showSuggestionAfterError()
+    .addHelpText(
+      'after',
+      '\nExit codes: 0 done, 1 failed, 2 wrong usage, 3 unreachable, 4 denied, 5 not found, 6 conflict.',
+    );
+  for (const command of [deployCommand(context)]) program.addCommand(command);
+  for (const command of [program, ...program.commands]) {
+    command.exitOverride().configureOutput({
+      writeOut: context.terminal.out,
+      writeErr: context.terminal.err,
+      // Written by runCli, which knows about --json.
+      outputError: () => undefined,
+    });
+  }
+  return program;
+}
+
+const VERSION = '0.1.0';
+
+/** Help and version end the program well; everything else is a wrong argument. */
+function endOfCommander(error: CommanderError, terminal: Terminal, isJson: boolean): ExitCode {
+  if (error.exitCode === 0 || error.code === 'commander.help') return EXIT.ok;
+  const message = error.message.replace(/^error: /, '');
+  const hint = 'origan --help lists the commands, origan COMMAND --help their options.';
+  printError(new CliError('USAGE', message, { exitCode: EXIT.usage, hint }), terminal, isJson);
+  return EXIT.usage;
+}
+
+function printFailure(error: unknown, context: CliContext, isJson: boolean): ExitCode {
+  if (context.signal.aborted)
+    return fail(
+      new CliError('INTERRUPTED', 'Interrupted; nothing shown was changed by this command.'),
+      context,
+      isJson,
+    );
+  if (error instanceof CliError) return fail(error, context, isJson);
+  const detail = error instanceof Error ? error.message : String(error);
+  const unknown = new CliError('INTERNAL', `Something unexpected went wrong: ${detail}`, {
+    hint: 'Set ORIGAN_DEBUG=1 to see where, and please report it.',
+  });
+  if ((context.env['ORIGAN_DEBUG'] ?? '') !== '' && error instanceof Error)
+    context.terminal.err(`${error.stack ?? ''}\n`);
+  return fail(unknown, context, isJson);
+}
+
+function fail(error: CliError, context: CliContext, isJson: boolean): ExitCode {
+  printError(error, context.terminal, isJson);
+  return error.exitCode;
+}
+
+function printError({ code, message, hint }: CliError, terminal: Terminal, isJson: boolean): void {
+  if (isJson) {
+    terminal.out(
+      `${JSON.stringify({ error: { code, message, ...(hint === undefined ? {} : { hint }) } })}\n`,
+    );
+    return;
+  }
+  terminal.err(`${paint(terminal, 'red', 'Error:')} ${message}\n${hint === undefined ? '' : `${hint}\n`}`);
+}
