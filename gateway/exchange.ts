@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
-import type { Readable } from 'node:stream';
+import type { Duplex, Readable } from 'node:stream';
 import type { RequestEvent } from './record.ts';
 import type { Target } from './read-target.ts';
 
@@ -16,6 +16,8 @@ export type Exchange = {
   readonly target: Target;
   readonly incoming: IncomingMessage;
   readonly outgoing: ServerResponse;
+  /** Whether the client asks for another protocol on this connection (WebSocket). */
+  readonly isUpgrade: boolean;
   /** What happened, filled in by the steps; logged and counted once at the end. */
   readonly event: RequestEvent;
 };
@@ -26,6 +28,8 @@ export type Answer = {
   /** Complete but for Date and Connection, which the server adds. */
   headers: FlatHeaders;
   body: Buffer | Readable | null;
+  /** With status 101: what the client is connected to from then on, and bytes that it has already said. */
+  tunnel?: { socket: Duplex; head: Buffer };
 };
 
 /** The value of the first header of that name (lower case), or undefined. */

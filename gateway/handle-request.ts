@@ -33,7 +33,13 @@ export async function handleRequest(
 async function answerOrRefuse(edge: Edge, arrival: Arrival): Promise<Answer> {
   try {
     const { method = '', headers } = arrival.incoming;
-    return await answer(edge, { ...arrival, method, headers, target: readTarget(arrival.incoming) });
+    return await answer(edge, {
+      ...arrival,
+      method,
+      headers,
+      target: readTarget(arrival.incoming),
+      isUpgrade: false,
+    });
   } catch (error) {
     return toRefusal(toEdgeError(error), arrival);
   }

@@ -1,5 +1,4 @@
 import type { IncomingMessage } from 'node:http';
-import { PLATFORM_HEADER_PREFIX } from '../../runner-client/contract.ts';
 import type { HeaderList } from '../../runner-client/runner-client.ts';
 import type { FlatHeaders } from '../exchange.ts';
 
@@ -8,12 +7,14 @@ const HOP_BY_HOP = new Set([
   'connection',
   'keep-alive',
   'proxy-authenticate',
+  'proxy-authentication-info',
   'proxy-authorization',
   'proxy-connection',
   'te',
   'trailer',
   'transfer-encoding',
   'upgrade',
+  'http2-settings',
 ]);
 
 /** What a client claims about earlier hops: built anew, see forwardedHeaders. */
@@ -23,42 +24,72 @@ const FORWARDING = new Set([
   'x-forwarded-proto',
   'x-forwarded-host',
   'x-forwarded-port',
+  'x-forwarded-server',
+  'x-forwarded-ssl',
   'x-real-ip',
 ]);
 
+/** Headers that frame or route a message may not be declared hop-by-hop: dropping them would change its meaning. */
+const NEVER_NAMED = new Set(['content-length', 'host']);
+
+// Underscores too: software that reads headers through CGI-like variables cannot tell the two apart.
+const PLATFORM = /^x[-_]origan[-_]/;
+
 /** Names that a Connection header lists are hop-by-hop too (RFC 9110 section 7.6.1). */
-export function connectionNames(values: readonly string[]): Set<string> {
-  const names = values.flatMap((value) => value.split(',')).map((name) => name.trim().toLowerCase());
-  return new Set(names.filter((name) => name !== ''));
+export function connectionNames(list: HeaderList): ReadonlySet<string> {
+  const names = new Set<string>();
+  for (const [name, value] of list) {
+    if (name.toLowerCase() !== 'connection') continue;
+    for (const option of value.split(',')) names.add(option.trim().toLowerCase());
+  }
+  for (const name of NEVER_NAMED) names.delete(name);
+  return names;
 }
 
-/** The request's end-to-end headers, with nothing in them that only the platform may say. */
+/** The request's end-to-end headers, with nothing in them that only the platform may say, and Via appended. */
 export function requestHeaders(incoming: IncomingMessage): [string, string][] {
   const list = pairs(incoming.rawHeaders);
-  const named = connectionNames(valuesOf(list, 'connection'));
-  return list.filter(([name]) => {
+  const named = connectionNames(list);
+  const kept = list.filter(([name]) => {
     const lower = name.toLowerCase();
     if (HOP_BY_HOP.has(lower) || named.has(lower) || FORWARDING.has(lower)) return false;
-    // The client library frames the body anew; Expect was answered by this hop.
-    if (lower === 'host' || lower === 'expect') return false;
-    return !lower.startsWith(PLATFORM_HEADER_PREFIX);
+    // Expect is answered by this hop; Host is said anew, as it was understood.
+    return lower !== 'host' && lower !== 'expect' && !PLATFORM.test(lower);
   });
+  if (acceptsTrailers(list)) kept.push(['TE', 'trailers']);
+  kept.push(['Via', `${incoming.httpVersion} origan-edge`]);
+  return kept;
+}
+
+/** What makes the call an upgrade; the other headers of the handshake are end-to-end. */
+export function upgradeHeaders(incoming: IncomingMessage): [string, string][] {
+  return [
+    ['Connection', 'Upgrade'],
+    ['Upgrade', String(incoming.headers.upgrade)],
+  ];
 }
 
 /** The answer's end-to-end headers as `writeHead` takes them. */
-export function responseHeaders(headers: HeaderList): string[] {
-  const named = connectionNames(valuesOf(headers, 'connection'));
+export function responseHeaders(headers: HeaderList, status?: number): string[] {
+  const named = connectionNames(headers);
   const flat: string[] = [];
   for (const [name, value] of headers) {
     const lower = name.toLowerCase();
-    if (HOP_BY_HOP.has(lower) || named.has(lower) || lower.startsWith(PLATFORM_HEADER_PREFIX)) continue;
+    if (HOP_BY_HOP.has(lower) || named.has(lower) || PLATFORM.test(lower)) continue;
+    // RFC 9110 section 8.6: never with 204.
+    if (status === 204 && lower === 'content-length') continue;
     flat.push(name, value);
   }
   return flat;
 }
 
-function valuesOf(list: HeaderList, wanted: string): string[] {
-  return list.filter(([name]) => name.toLowerCase() === wanted).map(([, value]) => value);
+/** RFC 9110 section 10.1.4: the one member of TE that is passed on. */
+function acceptsTrailers(list: HeaderList): boolean {
+  return list.some(
+    ([name, value]) =>
+      name.toLowerCase() === 'te' &&
+      value.split(',').some((each) => each.trim().toLowerCase() === 'trailers'),
+  );
 }
 
 function pairs(flat: FlatHeaders): [string, string][] {
