@@ -40,7 +40,7 @@ export function readEnvironment<Shape extends z.ZodObject>(
 }
 
 function explain(issue: z.core.$ZodIssue, given: Record<string, unknown>): string {
-  const isMissing = issue.code === 'invalid_type' && !(String(issue.path[0]) in given);
+  const isMissing = issue.code !== 'custom' && !(String(issue.path[0]) in given);
   return isMissing ? 'is required but not set' : issue.message;
 }
 
@@ -70,12 +70,13 @@ export const field = {
         context.addIssue('must be true or false');
         return z.NEVER;
       }),
-  /** An absolute http: or https: URL; answered without a trailing slash. */
+  /** An absolute http: or https: URL to which paths are appended; answered without a trailing slash. */
   httpUrl: (): z.ZodType<string> =>
     z.string().transform((text, context) => {
-      const url = URL.parse(text);
-      if (url !== null && /^https?:$/.test(url.protocol)) return text.replace(/\/+$/, '');
-      context.addIssue('must be an absolute http:// or https:// URL');
+      // The URL parser alone is too kind: it trims white space and repairs `http:host`.
+      const isPlain = /^https?:\/\/[^\s?#]+$/i.test(text) && URL.canParse(text);
+      if (isPlain) return text.replace(/\/+$/, '');
+      context.addIssue('must be an absolute http:// or https:// URL without query or fragment');
       return z.NEVER;
     }),
   /** Any text that is not empty. */

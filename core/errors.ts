@@ -115,5 +115,11 @@ export function toEdgeError(error: unknown): EdgeError {
 /** One line about any thrown value, for logs. */
 export function messageOf(error: unknown): string {
   if (error instanceof AggregateError && error.errors.length > 0) return messageOf(error.errors[0]);
-  return error instanceof Error ? error.message : String(error);
+  if (error instanceof Error) return error.message === '' ? error.name : error.message;
+  try {
+    return String(error);
+  } catch {
+    // An object that cannot become text, such as one without a prototype.
+    return 'an unknown value was thrown';
+  }
 }

@@ -1,8 +1,10 @@
+import { isIPv6 } from 'node:net';
 import { domainToASCII } from 'node:url';
 
 const MAX_HOST_LENGTH = 253;
 const LABEL = /^(?!-)[a-z0-9_-]{1,63}(?<!-)$/;
-const IPV6 = /^\[[0-9a-f:.]+\]$/;
+// Besides letters of other scripts, which IDNA translates, nothing but these can be part of a host.
+const FORBIDDEN_ASCII = /[^a-z0-9._\-\u0080-\u{10ffff}]/u;
 
 /**
  * A host in the form in which it is a key: lower case, IDNA A-labels, no trailing dot; the port is kept unless
@@ -32,13 +34,21 @@ function splitPort(authority: string): { name: string; port: string } | undefine
 
 function normalizeName(raw: string): string | undefined {
   const lower = raw.toLowerCase();
-  if (IPV6.test(lower)) return lower;
-  const dotless = lower.endsWith('.') ? lower.slice(0, -1) : lower;
-  const ascii = isPlainAscii(dotless) ? dotless : domainToASCII(dotless);
-  if (ascii === '' || ascii.length > MAX_HOST_LENGTH) return undefined;
-  return ascii.split('.').every((label) => LABEL.test(label)) ? ascii : undefined;
+  if (lower.startsWith('[')) return normalizeIPv6(lower.slice(1, -1));
+  // Asked before IDNA: the URL parser behind it drops tabs, and takes a path, query or fragment for its own.
+  if (lower.length > MAX_HOST_LENGTH + 1 || FORBIDDEN_ASCII.test(lower)) return undefined;
+  const ascii = isAscii(lower) ? lower : domainToASCII(lower);
+  const dotless = ascii.endsWith('.') ? ascii.slice(0, -1) : ascii;
+  if (dotless === '' || dotless.length > MAX_HOST_LENGTH) return undefined;
+  return dotless.split('.').every((label) => LABEL.test(label)) ? dotless : undefined;
 }
 
-function isPlainAscii(text: string): boolean {
-  return /^[\x21-\x7e]*$/.test(text);
+/** In the one form of RFC 5952: an address that can be written in two ways is still one key. */
+function normalizeIPv6(address: string): string | undefined {
+  if (!isIPv6(address) || address.includes('%')) return undefined;
+  return URL.parse(`http://[${address}]`)?.hostname;
+}
+
+function isAscii(text: string): boolean {
+  return /^[\0-\x7f]*$/.test(text);
 }

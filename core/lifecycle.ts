@@ -16,42 +16,49 @@ export async function closeAll(parts: readonly Closable[], log: Logger): Promise
 }
 
 /**
- * Runs `start`, then waits for SIGINT or SIGTERM and closes what was started. A start that fails prints one
- * message and exits with code 1; a second signal, or a close that takes longer than `closeTimeoutMs`, exits with 1.
+ * Runs `start`, then waits for SIGINT or SIGTERM and closes what was started; a signal that comes during the start
+ * is obeyed as soon as there is something to close. A start that fails prints one message and exits with code 1;
+ * a second signal, or a close that takes longer than `closeTimeoutMs`, exits with 1.
  */
 export async function runProgram(
   name: string,
   start: () => Promise<Closable>,
   options: { closeTimeoutMs: number },
 ): Promise<void> {
+  const stopRequested = listenForStop(name, options.closeTimeoutMs);
   try {
     const program = await start();
-    closeOnSignal(name, program, options.closeTimeoutMs);
+    stopRequested
+      .then(() => program.close())
+      .then(
+        () => process.exit(0),
+        (error: unknown) => exitWith(`${name}: ${messageOf(error)}`),
+      );
   } catch (error) {
-    process.stderr.write(`${describeStartFailure(name, error)}\n`);
-    process.exit(1);
+    exitWith(describeStartFailure(name, error));
   }
 }
 
-function closeOnSignal(name: string, program: Closable, closeTimeoutMs: number): void {
-  let isClosing = false;
-  const onSignal = (): void => {
-    if (isClosing) process.exit(1);
-    isClosing = true;
-    setTimeout(() => {
-      process.stderr.write(`${name}: did not stop within ${closeTimeoutMs} ms, ending now\n`);
-      process.exit(1);
-    }, closeTimeoutMs).unref();
-    program.close().then(
-      () => process.exit(0),
-      (error: unknown) => {
-        process.stderr.write(`${name}: ${messageOf(error)}\n`);
-        process.exit(1);
-      },
-    );
-  };
-  process.on('SIGINT', onSignal);
-  process.on('SIGTERM', onSignal);
+/** Resolves at the first signal; from then on the deadline runs, and a second signal ends the process. */
+function listenForStop(name: string, closeTimeoutMs: number): Promise<void> {
+  return new Promise((resolve) => {
+    let isStopping = false;
+    const onSignal = (): void => {
+      if (isStopping) process.exit(1);
+      isStopping = true;
+      const onDeadline = (): never =>
+        exitWith(`${name}: did not stop within ${closeTimeoutMs} ms, ending now`);
+      setTimeout(onDeadline, closeTimeoutMs).unref();
+      resolve();
+    };
+    process.on('SIGINT', onSignal);
+    process.on('SIGTERM', onSignal);
+  });
+}
+
+function exitWith(message: string): never {
+  process.stderr.write(`${message}\n`);
+  process.exit(1);
 }
 
 /** One message that says what to do about the failures that a start meets most. */

@@ -1,21 +1,7 @@
 import { pino, symbols, type Logger as PinoLogger } from 'pino';
+import { redact } from './redact.ts';
 
 export type Logger = PinoLogger;
-
-// Secrets must never reach a log: whatever object is logged, these paths are replaced.
-const REDACTED_PATHS = [
-  'authorization',
-  'cookie',
-  'password',
-  'token',
-  'secret',
-  'headers.authorization',
-  'headers.cookie',
-  'headers["set-cookie"]',
-  '*.password',
-  '*.token',
-  '*.secret',
-];
 
 export type LogOptions = {
   /** Name of the program, a field of every line. */
@@ -31,7 +17,12 @@ export type LogOptions = {
 
 /** One JSON line per record on standard error, so that standard output stays free for a program's own result. */
 export function createLogger({ program, level, isBuffered = false }: LogOptions): Logger {
-  const options = { level, base: { program }, redact: { paths: REDACTED_PATHS, censor: '[redacted]' } };
+  const options = {
+    level,
+    base: { program },
+    // Secrets must never reach a log, whatever object is logged.
+    formatters: { log: redact },
+  };
   if (!isBuffered) return pino(options, pino.destination({ fd: 2, sync: true }));
   return pino(options, pino.destination({ fd: 2, sync: false, minLength: 4096, periodicFlush: 200 }));
 }

@@ -6,7 +6,8 @@
  */
 export function whyUnsafePath(path: string): string | undefined {
   if (path === '') return 'is empty';
-  if (path.length > 1024) return 'is longer than 1024 characters';
+  // The limit of S3, which counts bytes.
+  if (Buffer.byteLength(path) > 1024) return 'is longer than 1024 bytes';
   if (path.startsWith('/')) return 'begins with a slash';
   if (path.includes('\\')) return 'contains a backslash';
   if (hasControlCharacter(path)) return 'contains a control character';

@@ -25,6 +25,8 @@ export type StartOptions = {
   /** Added to a small base environment; nothing else of the caller's environment is passed on. */
   env?: Readonly<Record<string, string>>;
   cwd?: string;
+  /** `pipe`: the test writes to `child.stdin`. By default there is nothing to read. */
+  stdin?: 'pipe';
 };
 
 const running = new Set<ChildProcess>();
@@ -37,7 +39,7 @@ export function startProcess(command: string, options: StartOptions = {}): Start
   const child = spawn(command, options.args ?? [], {
     cwd: options.cwd ?? REPOSITORY,
     env: { PATH: process.env['PATH'], HOME: process.env['HOME'], ...options.env },
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: [options.stdin ?? 'ignore', 'pipe', 'pipe'],
   });
   running.add(child);
   const output = collectOutput(child);
