@@ -1,5 +1,9 @@
 import { z } from 'zod';
 import { whyUnsafePath } from '../core/object-path.ts';
+import { whyRefusedHeaderName, whyRefusedHeaderValue } from './header-names.ts';
+
+/** A key of the bucket has at most 1024 bytes, `deployments/{id}/` included. */
+const MAX_RESOURCE_PATH_BYTES = 880;
 
 /** Content codings that the edge stores (RFC 9110 section 8.4.1, RFC 7932 `br`, RFC 8878 `zstd`). */
 export type Encoding = 'br' | 'zstd' | 'gzip';
@@ -188,14 +192,36 @@ function withCheckedResources(frame: z.output<typeof manifestFrame>): ParsedMani
   for (const [index, candidate] of frame.resources.entries()) {
     const parsed = resource.safeParse(candidate);
     const problem = parsed.success ? whyUnusable(parsed.data) : 'is malformed';
-    if (parsed.success && problem === undefined) resources.push(parsed.data);
-    else warnings.push(`resource ${index} left out: it ${problem}`);
+    if (!parsed.success || problem !== undefined) {
+      warnings.push(`resource ${index} left out: it ${problem}`);
+      continue;
+    }
+    const { kept, problems } = withoutRefusedHeaders(parsed.data);
+    resources.push(kept);
+    warnings.push(...problems.map((text) => `resource ${index}: ${text}`));
   }
   return { kind: 'valid', manifest: { ...frame, resources }, warnings };
 }
 
-function whyUnusable(candidate: Resource): string | undefined {
-  if (!candidate.urlPath.startsWith('/')) return 'has a urlPath without a leading slash';
-  const unsafe = whyUnsafePath(candidate.resourcePath);
-  return unsafe === undefined ? undefined : `has a resourcePath that ${unsafe}`;
+function whyUnusable({ urlPath, resourcePath }: Resource): string | undefined {
+  if (!urlPath.startsWith('/')) return 'has a urlPath without a leading slash';
+  const unsafe = whyUnsafePath(resourcePath);
+  if (unsafe !== undefined) return `has a resourcePath that ${unsafe}`;
+  const isTooLong = Buffer.byteLength(resourcePath) > MAX_RESOURCE_PATH_BYTES;
+  return isTooLong ? `has a resourcePath of more than ${MAX_RESOURCE_PATH_BYTES} bytes` : undefined;
+}
+
+/** A header that could not be sent would turn every answer with it into an error. */
+function withoutRefusedHeaders(candidate: Resource): { kept: Resource; problems: string[] } {
+  const problems: string[] = [];
+  const kept = Object.entries(candidate.headers ?? {}).filter(([name, value]) => {
+    const badValue = whyRefusedHeaderValue(value);
+    const problem =
+      whyRefusedHeaderName(name) ?? (badValue === undefined ? undefined : `its value ${badValue}`);
+    if (problem !== undefined) problems.push(`header ${JSON.stringify(name)} left out: ${problem}`);
+    return problem === undefined;
+  });
+  return problems.length === 0
+    ? { kept: candidate, problems }
+    : { kept: { ...candidate, headers: Object.fromEntries(kept) }, problems };
 }
