@@ -1,0 +1,68 @@
+import { parseDictionary, type Dictionary } from 'structured-headers';
+import type { HeaderList } from '../../runner-client/runner-client.ts';
+import { deltaOf, durationOf, parseResponseDirectives, scopeOf } from './cache-control.ts';
+import type { Delta, FieldScope, ResponseDirectives } from './cache-control.ts';
+import { fieldOf } from './header-fields.ts';
+
+/** What governs a response: its directives, and where they were found. */
+export type CachePolicy = {
+  directives: ResponseDirectives;
+  /** A targeted field governs: Cache-Control and Expires say nothing to this cache (RFC 9213 section 2.2). */
+  isTargeted: boolean;
+};
+
+/** Ours alone: it governs before the one for every CDN, and is taken off before the client. */
+export const OWN_TARGETED_FIELD = 'origan-cdn-cache-control';
+/** The target list of RFC 9213 section 2.2, most specific first. */
+const TARGETED_FIELDS = [OWN_TARGETED_FIELD, 'cdn-cache-control'];
+
+/** The first targeted field that parses governs alone, else Cache-Control. */
+export function policyOf(headers: HeaderList): CachePolicy {
+  for (const name of TARGETED_FIELDS) {
+    const members = parseTargeted(fieldOf(headers, name));
+    if (members !== undefined) return { directives: directivesOf(members), isTargeted: true };
+  }
+  const cacheControl = fieldOf(headers, 'cache-control') ?? '';
+  return { directives: parseResponseDirectives(cacheControl), isTargeted: false };
+}
+
+/** An empty field, or one that is no Structured Field, counts as absent (RFC 9213 section 2.1). */
+function parseTargeted(value: string | undefined): Dictionary | undefined {
+  if (value === undefined) return undefined;
+  try {
+    const members = parseDictionary(value);
+    return members.size === 0 ? undefined : members;
+  } catch {
+    // Not a dictionary: RFC 9213 section 2.1 asks to ignore it.
+    return undefined;
+  }
+}
+
+/** Parameters of members are ignored, and so are members of a type that the directive does not have. */
+function directivesOf(members: Dictionary): ResponseDirectives {
+  const is = (name: string): boolean => members.get(name)?.[0] === true;
+  return {
+    maxAgeS: integerOf(members, 'max-age'),
+    sMaxageS: integerOf(members, 's-maxage'),
+    isNoStore: is('no-store'),
+    isPublic: is('public'),
+    isMustRevalidate: is('must-revalidate'),
+    isProxyRevalidate: is('proxy-revalidate'),
+    isMustUnderstand: is('must-understand'),
+    noCache: fieldsOf(members, 'no-cache'),
+    isPrivate: fieldsOf(members, 'private'),
+    staleWhileRevalidateS: durationOf(integerOf(members, 'stale-while-revalidate')),
+    staleIfErrorS: durationOf(integerOf(members, 'stale-if-error')),
+  };
+}
+
+function integerOf(members: Dictionary, name: string): Exclude<Delta, 'invalid'> {
+  const value = members.get(name)?.[0];
+  const delta = typeof value === 'number' ? deltaOf(value) : undefined;
+  return delta === 'invalid' ? undefined : delta;
+}
+
+function fieldsOf(members: Dictionary, name: string): FieldScope {
+  const value = members.get(name)?.[0];
+  return value === true || typeof value === 'string' ? scopeOf(value) : false;
+}

@@ -1,0 +1,78 @@
+import type { HeaderList } from '../../runner-client/runner-client.ts';
+import { initialAgeMs, type Exchanged } from './age.ts';
+import type { CachePolicy } from './cache-policy.ts';
+import type { Freshness } from './freshness.ts';
+import { validatorsOf } from './validators.ts';
+import { varyNamesOf } from './vary.ts';
+
+/** Version markers under which a response was stored: it lives as long as none of them changes. */
+export type Markers = {
+  projectId: string;
+  /** The project's purge generation when the response was asked for, see markers.ts. */
+  generation: string;
+  /** Hard purges: another version means gone. */
+  hard: readonly (readonly [name: string, version: string])[];
+  /** Soft purges: another version means stale. */
+  soft: readonly (readonly [name: string, version: string])[];
+};
+
+/** A stored response: everything that its reuse depends on, worked out once when it is stored. */
+export type StoredResponse = Exchanged & {
+  status: number;
+  /** End-to-end headers as they are sent again, less Age. */
+  headers: HeaderList;
+  body: Buffer;
+  /** corrected_initial_age (RFC 9111 section 4.2.3). */
+  initialAgeMs: number;
+  lifetimeMs: number;
+  staleWhileRevalidateMs: number;
+  staleIfErrorMs: number;
+  /** `no-cache`: validated before each use. */
+  isNoCache: boolean;
+  /** must-revalidate or proxy-revalidate: never served stale, whatever happens. */
+  isNeverStale: boolean;
+  /** s-maxage: not served stale unless the response itself says so (RFC 9111 section 5.2.2.10, RFC 5861). */
+  isStaleOnlyIfAllowed: boolean;
+  etag: string | undefined;
+  lastModified: string | undefined;
+  varyNames: readonly string[];
+  /** Values of the selecting headers, see vary.ts. */
+  variant: string;
+  markers: Markers;
+};
+
+export type StoredParts = Exchanged & {
+  status: number;
+  /** As they arrived: they say how old the response is. */
+  received: HeaderList;
+  /** As they are stored, see storable.ts. */
+  headers: HeaderList;
+  body: Buffer;
+  policy: CachePolicy;
+  freshness: Freshness;
+  variant: string;
+  markers: Markers;
+};
+
+export function toStored(parts: StoredParts): StoredResponse {
+  const { directives } = parts.policy;
+  const varyNames = varyNamesOf(parts.headers);
+  return {
+    status: parts.status,
+    headers: parts.headers.filter(([name]) => name.toLowerCase() !== 'age'),
+    body: parts.body,
+    requestedAtMs: parts.requestedAtMs,
+    receivedAtMs: parts.receivedAtMs,
+    initialAgeMs: initialAgeMs(parts.received, parts),
+    lifetimeMs: parts.freshness.lifetimeMs,
+    staleWhileRevalidateMs: directives.staleWhileRevalidateS * 1000,
+    staleIfErrorMs: directives.staleIfErrorS * 1000,
+    isNoCache: directives.noCache === true,
+    isNeverStale: directives.isMustRevalidate || directives.isProxyRevalidate,
+    isStaleOnlyIfAllowed: directives.sMaxageS !== undefined,
+    ...validatorsOf(parts.headers),
+    varyNames: varyNames === '*' ? [] : varyNames,
+    variant: parts.variant,
+    markers: parts.markers,
+  };
+}
