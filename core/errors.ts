@@ -18,6 +18,7 @@ export type ErrorCode =
   | 'URI_TOO_LONG'
   | 'RANGE_NOT_SATISFIABLE'
   | 'EXPECTATION_FAILED'
+  | 'CONTENT_MISMATCH'
   | 'TOO_MANY_CONNECTIONS'
   | 'HEADERS_TOO_LARGE'
   | 'INTERNAL'
@@ -69,6 +70,7 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorDefinition>> = {
   URI_TOO_LONG: define(414, 'client', false, 'The address is longer than allowed.'),
   RANGE_NOT_SATISFIABLE: define(416, 'client', false, 'The requested range lies outside the resource.'),
   EXPECTATION_FAILED: define(417, 'client', false, 'The expectation cannot be met.'),
+  CONTENT_MISMATCH: define(422, 'client', false, 'The content is not what was announced.'),
   TOO_MANY_CONNECTIONS: define(429, 'client', true, 'Too many connections from this address.'),
   HEADERS_TOO_LARGE: define(431, 'client', false, 'The request headers are larger than allowed.'),
   INTERNAL: define(500, 'edge', false, 'Something went wrong inside the edge.'),

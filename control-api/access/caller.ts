@@ -1,0 +1,44 @@
+import { and, eq, gt, isNull, lt, or, sql } from 'drizzle-orm';
+import type { Context } from '../context.ts';
+import { apiTokens, users } from '../database/schema.ts';
+import { Failure } from '../failure.ts';
+import { bearerToken, hashToken } from './token.ts';
+
+/** Who sends a request. */
+export type Caller = {
+  userId: string;
+  name: string;
+  /** May do everything on this installation. */
+  isAdmin: boolean;
+};
+
+/** @throws Failure UNAUTHORIZED without a token that is known, not expired and not revoked. */
+export async function authenticate(context: Context, authorization: string | undefined): Promise<Caller> {
+  const token = bearerToken(authorization);
+  if (token === undefined) {
+    throw new Failure('UNAUTHORIZED', 'A token is required: send `Authorization: Bearer <token>`.');
+  }
+  const caller = await findCaller(context, hashToken(token));
+  if (caller !== undefined) return caller;
+  throw new Failure('UNAUTHORIZED', 'The token is not known, has expired or was revoked. Log in again.');
+}
+
+async function findCaller({ db, clock }: Context, hash: string): Promise<Caller | undefined> {
+  const now = new Date(clock.nowMs());
+  const [row] = await db
+    .select({ userId: users.id, name: users.name, isAdmin: users.isAdmin })
+    .from(apiTokens)
+    .innerJoin(users, eq(users.id, apiTokens.userId))
+    .where(and(eq(apiTokens.hash, hash), or(isNull(apiTokens.expiresAt), gt(apiTokens.expiresAt, now))));
+  if (row !== undefined) await noteUse(db, hash);
+  return row;
+}
+
+/** At most one write a token and minute: a deploy sends thousands of requests. */
+async function noteUse(db: Context['db'], hash: string): Promise<void> {
+  const isOld = or(isNull(apiTokens.lastUsedAt), lt(apiTokens.lastUsedAt, sql`now() - interval '1 minute'`));
+  await db
+    .update(apiTokens)
+    .set({ lastUsedAt: sql`now()` })
+    .where(and(eq(apiTokens.hash, hash), isOld));
+}

@@ -1,0 +1,93 @@
+import { and, eq } from 'drizzle-orm';
+import { keys } from '../../cache/keys.ts';
+import type { FlipResult } from '../../contracts/control-api.ts';
+import type { Manifest } from '../../contracts/manifest.ts';
+import { manifestKey, metadataKey } from '../../contracts/object-keys.ts';
+import type { Context } from '../context.ts';
+import { inTransaction } from '../database/database.ts';
+import { deployments } from '../database/schema.ts';
+import { Failure } from '../failure.ts';
+import { urlOf } from '../projects/hosts.ts';
+import type { ProjectRow } from '../projects/project.ts';
+import { getDeployment, refuseUnlessOpen, toDeployment, type DeploymentRow } from './deployment.ts';
+import { encodeObjects } from './encode-objects.ts';
+import { describeForRunner } from './metadata.ts';
+import { moveTrack, showOnlyPreview, type Moved } from './move-track.ts';
+import { missingObjects } from './objects.ts';
+import { publish } from './publish.ts';
+
+export type Finish = { project: ProjectRow; id: string; flip: boolean };
+
+/**
+ * From uploaded to shown. Everything that can fail or takes time comes before the one transaction that moves the
+ * domains; a failure leaves what was shown, and the same call may be sent again.
+ */
+export async function finishDeployment(context: Context, { project, id, flip }: Finish): Promise<FlipResult> {
+  const row = await getDeployment(context.db, project, id);
+  refuseUnlessOpen(row);
+  const manifest =
+    row.status === 'success' ? await storedManifest(context, row) : await prepare(context, row);
+  const track = { id: row.trackId, name: row.track };
+  const completion = { row, manifest };
+  const moved = await inTransaction(context.db, (tx) =>
+    flip
+      ? moveTrack(tx, context, { project, row, track, intent: 'deploy' }, completion)
+      : showOnlyPreview(tx, context, { project, row }, completion),
+  );
+  return await announce(context, { project, id, moved });
+}
+
+/** Tells the gateways what was moved, and the caller what came of it. */
+export async function announce(
+  context: Context,
+  { project, id, moved }: { project: ProjectRow; id: string; moved: Moved },
+): Promise<FlipResult> {
+  const { outcome, supersededBy, shown } = moved;
+  const { durationMs, ...acknowledgements } = await publish(context, shown);
+  const row = await getDeployment(context.db, project, id);
+  return {
+    outcome,
+    deployment: toDeployment(context, project, row),
+    ...(supersededBy === undefined ? {} : { supersededBy }),
+    domains: shown.map(({ host, rev }) => ({ host, url: urlOf(context.config, host), rev })),
+    ...acknowledgements,
+    durationMs,
+  };
+}
+
+/** Checks, encodes, writes what gateways and runners read, and warms the cache. Answers the final manifest. */
+async function prepare(context: Context, row: DeploymentRow): Promise<Manifest> {
+  const missing = await missingObjects(context.db, row.id);
+  if (missing.length > 0) {
+    const message = `${missing.length} of the deployment's objects are not uploaded yet.`;
+    throw new Failure('CONFLICT', message, { missing });
+  }
+  await markDeploying(context, row);
+  const given = await storedManifest(context, row);
+  const manifest = await encodeObjects(context, { projectId: row.projectId, deploymentId: row.id }, given);
+  const metadata = await describeForRunner(context, row, manifest);
+  await Promise.all([
+    putJson(context, manifestKey(row.id), manifest),
+    putJson(context, metadataKey(row.id), metadata),
+    context.cache.set(keys.deploymentMetadata(row.id), metadata),
+  ]);
+  return manifest;
+}
+
+async function markDeploying({ db }: Context, row: DeploymentRow): Promise<void> {
+  await db
+    .update(deployments)
+    .set({ status: 'deploying' })
+    .where(and(eq(deployments.id, row.id), eq(deployments.status, 'pending')));
+}
+
+async function storedManifest({ sites }: Context, row: DeploymentRow): Promise<Manifest> {
+  const manifest = await sites.manifest(row.id);
+  if (manifest === undefined) throw new Failure('CONFLICT', `The deployment ${row.id} was deleted.`);
+  return manifest;
+}
+
+async function putJson({ store }: Context, key: string, value: unknown): Promise<void> {
+  const bytes = Buffer.from(JSON.stringify(value));
+  await store.put(key, bytes, { size: bytes.length, contentType: 'application/json' });
+}

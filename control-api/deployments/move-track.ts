@@ -1,0 +1,174 @@
+import { and, eq, inArray, sql } from 'drizzle-orm';
+import type { FlipResult } from '../../contracts/control-api.ts';
+import type { Manifest } from '../../contracts/manifest.ts';
+import type { Context } from '../context.ts';
+import { excluded, type Database } from '../database/database.ts';
+import { nextDeploymentOrder, nextDomainRevision } from '../database/columns.ts';
+import { deployments, domains, pendingFlips, tracks } from '../database/schema.ts';
+import { Failure } from '../failure.ts';
+import { previewHost, trackHost } from '../projects/hosts.ts';
+import type { ProjectRow } from '../projects/project.ts';
+import type { DeploymentRow } from './deployment.ts';
+
+/** A host and the revision that its mapping has since a change. */
+export type Shown = { host: string; rev: number };
+
+export type Move = {
+  project: ProjectRow;
+  row: DeploymentRow;
+  /** The track that is to show it: its own, or another at a promotion. */
+  track: { id: string; name: string };
+  /**
+   * `deploy` gives way to anything begun later; `choose` (promote, rollback) is an order, and from then on a
+   * deployment begun before it no longer takes the track.
+   */
+  intent: 'deploy' | 'choose';
+};
+
+/** A deployment that becomes complete in the same transaction, with its final manifest. */
+export type Completion = { row: DeploymentRow; manifest: Manifest };
+
+export type Moved = Pick<FlipResult, 'outcome' | 'supersededBy'> & { shown: Shown[] };
+
+/**
+ * Points every domain of a track at a deployment, within the caller's transaction: all of them or none. The row of the
+ * track is held, so that moves of one track come one after the other, whatever number of control APIs there is.
+ */
+export async function moveTrack(
+  tx: Database,
+  context: Context,
+  { project, row, track, intent }: Move,
+  completion?: Completion,
+): Promise<Moved> {
+  const at = await holdTrack(tx, track.id);
+  if (completion !== undefined) await complete(tx, completion);
+  await refuseUnlessComplete(tx, row);
+  const preview = await showPreview(tx, previewHost(context.config, project.ref, row.id), row);
+  if (intent === 'deploy' && at.deploymentId !== row.id && row.sequence < at.shownOrder) {
+    return {
+      outcome: 'superseded',
+      ...(at.deploymentId === null ? {} : { supersededBy: at.deploymentId }),
+      shown: preview,
+    };
+  }
+  await addTrackHost(tx, trackHost(context.config, project.ref, track.name), project.id, track.id);
+  if (intent === 'deploy') await addRequestedHosts(tx, row, track.id);
+  await tx
+    .update(tracks)
+    .set({ deploymentId: row.id, shownOrder: intent === 'deploy' ? row.sequence : nextDeploymentOrder })
+    .where(eq(tracks.id, track.id));
+  await tx
+    .update(deployments)
+    .set({ shownAt: sql`now()` })
+    .where(eq(deployments.id, row.id));
+  const moved = await tx
+    .update(domains)
+    .set({ deploymentId: row.id, rev: nextDomainRevision })
+    .where(eq(domains.trackId, track.id))
+    .returning({ host: domains.host, rev: domains.rev });
+  await noteFlips(tx, moved);
+  return { outcome: 'live', shown: [...moved, ...preview] };
+}
+
+/** Only the preview host shows it; the track stays. */
+export async function showOnlyPreview(
+  tx: Database,
+  context: Context,
+  { project, row }: Pick<Move, 'project' | 'row'>,
+  completion: Completion,
+): Promise<Moved> {
+  await complete(tx, completion);
+  await refuseUnlessComplete(tx, row);
+  const shown = await showPreview(tx, previewHost(context.config, project.ref, row.id), row);
+  return { outcome: 'preview', shown };
+}
+
+/** Notes changed hosts until the cache has been told: what a crash between the two leaves is told later. */
+export async function noteFlips(tx: Database, shown: readonly Shown[]): Promise<void> {
+  if (shown.length === 0) return;
+  await tx
+    .insert(pendingFlips)
+    .values([...shown])
+    .onConflictDoUpdate({ target: pendingFlips.host, set: { rev: excluded(pendingFlips.rev) } });
+}
+
+async function holdTrack(
+  tx: Database,
+  trackId: string,
+): Promise<{ deploymentId: string | null; shownOrder: number }> {
+  const [row] = await tx
+    .select({ deploymentId: tracks.deploymentId, shownOrder: tracks.shownOrder })
+    .from(tracks)
+    .where(eq(tracks.id, trackId))
+    .for('update');
+  if (row === undefined) throw new Failure('CONFLICT', 'The track was just deleted.');
+  return row;
+}
+
+async function complete(tx: Database, { row, manifest }: Completion): Promise<void> {
+  await tx
+    .update(deployments)
+    .set({ status: 'success', config: manifest, finishedAt: sql`now()` })
+    .where(and(eq(deployments.id, row.id), inArray(deployments.status, ['pending', 'deploying'])));
+}
+
+/** Held as well, so that it is not deleted or given up at the same time. */
+async function refuseUnlessComplete(tx: Database, row: DeploymentRow): Promise<void> {
+  const [now] = await tx
+    .select({ status: deployments.status })
+    .from(deployments)
+    .where(eq(deployments.id, row.id))
+    .for('update');
+  if (now?.status === 'success') return;
+  throw new Failure(
+    'CONFLICT',
+    now === undefined
+      ? `The deployment ${row.id} was deleted.`
+      : `The deployment ${row.id} is not complete (${now.status}).`,
+  );
+}
+
+async function showPreview(tx: Database, host: string, row: DeploymentRow): Promise<Shown[]> {
+  const made = await tx
+    .insert(domains)
+    .values({ host, projectId: row.projectId, deploymentId: row.id, kind: 'deployment' })
+    .onConflictDoNothing()
+    .returning({ host: domains.host, rev: domains.rev });
+  await noteFlips(tx, made);
+  if (made.length > 0) return made;
+  const known = await tx
+    .select({ host: domains.host, rev: domains.rev, deploymentId: domains.deploymentId })
+    .from(domains)
+    .where(eq(domains.host, host));
+  return known
+    .filter(({ deploymentId }) => deploymentId === row.id)
+    .map(({ host: name, rev }) => ({ host: name, rev }));
+}
+
+async function addTrackHost(tx: Database, host: string, projectId: string, trackId: string): Promise<void> {
+  await tx.insert(domains).values({ host, projectId, trackId, kind: 'track' }).onConflictDoNothing();
+}
+
+async function addRequestedHosts(tx: Database, row: DeploymentRow, trackId: string): Promise<void> {
+  const hosts = row.requestedDomains.toSorted();
+  if (hosts.length === 0) return;
+  await tx
+    .insert(domains)
+    .values(hosts.map((host) => ({ host, projectId: row.projectId, trackId, kind: 'custom' as const })))
+    .onConflictDoNothing();
+  // One that stood with another track of the project moves over.
+  await tx
+    .update(domains)
+    .set({ trackId })
+    .where(
+      and(inArray(domains.host, hosts), eq(domains.projectId, row.projectId), eq(domains.kind, 'custom')),
+    );
+  const rows = await tx
+    .select({ host: domains.host, projectId: domains.projectId, trackId: domains.trackId })
+    .from(domains)
+    .where(inArray(domains.host, hosts));
+  const foreign = rows.find((domain) => domain.trackId !== trackId);
+  if (foreign !== undefined) {
+    throw new Failure('CONFLICT', `The domain ${foreign.host} is in use elsewhere; nothing was changed.`);
+  }
+}

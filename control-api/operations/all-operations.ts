@@ -1,0 +1,13 @@
+import { deploymentOperations } from './deployment-operations.ts';
+import { domainOperations } from './domain-operations.ts';
+import { gatewayOperations } from './gateway-operations.ts';
+import type { Operation } from './operation.ts';
+import { projectOperations } from './project-operations.ts';
+
+/** Everything that the control API can do, apart from the upload of objects, whose body is no JSON. */
+export const allOperations: readonly Operation[] = [
+  ...gatewayOperations,
+  ...projectOperations,
+  ...deploymentOperations,
+  ...domainOperations,
+];

@@ -1,0 +1,34 @@
+import { z } from 'zod';
+import { Failure } from '../failure.ts';
+import { publicOperation, type Operation } from './operation.ts';
+
+const NAMES = ['deployments.getConfigByDomain', 'deployments.getConfig'] as const;
+
+const site = z.object({
+  config: z.unknown(),
+  deploymentId: z.string(),
+  projectId: z.string(),
+  rev: z.number(),
+});
+
+/**
+ * What gateways ask, without a token as they always have: every answer is public anyway, since it can be told from the
+ * site itself. The specification uses the second name.
+ */
+export const gatewayOperations: readonly Operation[] = NAMES.map((name) =>
+  publicOperation(
+    {
+      name,
+      summary: 'Which deployment a host shows, and its manifest',
+      method: 'GET',
+      path: undefined,
+      params: z.object({ domain: z.string().min(1).max(300) }),
+      answer: site,
+    },
+    async (context, { params }) => {
+      const found = await context.sites.read(params.domain);
+      if (found !== undefined) return found;
+      throw new Failure('NOT_FOUND', `Nothing is deployed at ${JSON.stringify(params.domain)}.`);
+    },
+  ),
+);

@@ -1,0 +1,41 @@
+import { ERRORS, messageOf, toEdgeError, type ErrorCode } from '../../core/errors.ts';
+import type { Logger } from '../../core/log.ts';
+import { toDatabaseError } from '../database/database.ts';
+import { Failure } from '../failure.ts';
+
+export type DescribedFailure = {
+  code: ErrorCode;
+  status: number;
+  /** Fit to be shown to the caller. */
+  message: string;
+  details: readonly string[] | undefined;
+  missing: readonly string[] | undefined;
+  isRetryable: boolean;
+  /** The error itself, for the log; undefined where the caller's mistake is all there is to it. */
+  cause: unknown;
+};
+
+/** What a caller is told of any error: the message of a Failure, else the sentence of the table. */
+export function describeFailure(thrown: unknown): DescribedFailure {
+  const error = toEdgeError(toDatabaseError(thrown));
+  const definition = ERRORS[error.code];
+  const isFailure = error instanceof Failure;
+  return {
+    code: error.code,
+    status: definition.status,
+    message: isFailure ? error.message : definition.text,
+    details: isFailure ? error.details : undefined,
+    missing: isFailure ? error.missing : undefined,
+    isRetryable: definition.retryable,
+    cause: definition.status < 500 ? undefined : error,
+  };
+}
+
+/** Records what is not the caller's doing. */
+export function logUnexpected(log: Logger, failure: DescribedFailure, fields: Record<string, unknown>): void {
+  if (failure.cause === undefined) return;
+  const { cause } = failure;
+  const stack =
+    cause instanceof Error ? (cause.cause instanceof Error ? cause.cause.stack : cause.stack) : undefined;
+  log.error({ ...fields, code: failure.code, error: messageOf(cause), stack }, 'an operation failed');
+}

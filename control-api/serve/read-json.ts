@@ -1,0 +1,24 @@
+import type { IncomingMessage } from 'node:http';
+import { Failure } from '../failure.ts';
+
+// A manifest of 50,000 files has about 20 MB.
+const MAX_BODY_BYTES = 32 * 1024 * 1024;
+
+/** The JSON body of a request; an absent one is `{}`. */
+export async function readJson(incoming: IncomingMessage): Promise<unknown> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of incoming as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size > MAX_BODY_BYTES) {
+      throw new Failure('BODY_TOO_LARGE', `A request may have at most ${MAX_BODY_BYTES} bytes.`);
+    }
+    chunks.push(chunk);
+  }
+  if (size === 0) return {};
+  try {
+    return JSON.parse(Buffer.concat(chunks).toString('utf8'));
+  } catch (error) {
+    throw new Failure('BAD_REQUEST', 'The body is no JSON.', { cause: error });
+  }
+}

@@ -1,0 +1,72 @@
+import type { AddressInfo } from 'node:net';
+import type { Cache } from '../cache/cache.ts';
+import { systemClock, type Clock } from '../core/clock.ts';
+import { closeAll, type Closable } from '../core/lifecycle.ts';
+import type { Logger } from '../core/log.ts';
+import type { Registry } from '../core/metrics.ts';
+import type { ObjectStore } from '../store/object-store.ts';
+import { bootstrap, bootstrapToken } from './access/bootstrap.ts';
+import type { ControlApiConfig } from './config.ts';
+import type { Context } from './context.ts';
+import { openDatabase } from './database/open-database.ts';
+import { publishPending } from './deployments/publish.ts';
+import { createSiteReader } from './deployments/site-by-host.ts';
+import { allOperations } from './operations/all-operations.ts';
+import { createRoutes } from './serve/routes.ts';
+import { listen } from './serve/listen.ts';
+
+export type ControlApiParts = {
+  log: Logger;
+  registry: Registry;
+  /** Connected by the caller, who also closes it. */
+  cache: Cache;
+  /** Closed by the caller. */
+  store: ObjectStore;
+  clock?: Clock;
+};
+
+export type ControlApi = Closable & {
+  /** `http://host:port` */
+  url: string;
+  port: number;
+  /** Token of the installation's first administrator. */
+  adminToken: string;
+};
+
+/** Opens the database, brings its schema up to date, and listens. @throws with what to mend; nothing stays open then. */
+export async function startControlApi(config: ControlApiConfig, parts: ControlApiParts): Promise<ControlApi> {
+  const { log, cache, store, clock = systemClock } = parts;
+  const opened: Closable[] = [];
+  try {
+    await store.check();
+    const database = await openDatabase(
+      {
+        url: config.DATABASE_URL,
+        directory: `${config.ORIGAN_STATE_DIR}/database`,
+        poolSize: config.DATABASE_POOL_SIZE,
+      },
+      log,
+    );
+    opened.push(database);
+    const { db } = database;
+    const adminToken = await bootstrapToken(config, log);
+    await bootstrap(db, adminToken);
+    const context: Context = { config, database, db, cache, store, log, clock, sites: createSiteReader(db) };
+    const server = await listen(createRoutes(context, allOperations).fetch, config);
+    opened.push(server);
+    await publishPending(context);
+    const { port } = server.address;
+    const url = urlOf(server.address);
+    log.info({ url, database: database.kind, store: store.kind }, 'the control API is ready');
+    return { url, port, adminToken, close: () => closeAll(opened, log) };
+  } catch (error) {
+    await closeAll(opened, log);
+    throw error;
+  }
+}
+
+function urlOf({ address, port, family }: AddressInfo): string {
+  const isAnywhere = address === '0.0.0.0' || address === '::';
+  const host = isAnywhere ? '127.0.0.1' : family === 'IPv6' ? `[${address}]` : address;
+  return `http://${host}:${port}`;
+}
