@@ -23,6 +23,7 @@ export type ErrorCode =
   | 'HEADERS_TOO_LARGE'
   | 'INTERNAL'
   | 'METHOD_NOT_IMPLEMENTED'
+  | 'TRANSFER_CODING_NOT_IMPLEMENTED'
   | 'OBJECT_MISSING'
   | 'BAD_MANIFEST'
   | 'RUNNER_UNREACHABLE'
@@ -75,6 +76,7 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorDefinition>> = {
   HEADERS_TOO_LARGE: define(431, 'client', false, 'The request headers are larger than allowed.'),
   INTERNAL: define(500, 'edge', false, 'Something went wrong inside the edge.'),
   METHOD_NOT_IMPLEMENTED: define(501, 'client', false, 'The method is not supported.'),
+  TRANSFER_CODING_NOT_IMPLEMENTED: define(501, 'client', false, 'The transfer coding is not supported.'),
   OBJECT_MISSING: define(502, 'bucket', true, 'A file of this deployment is missing.'),
   BAD_MANIFEST: define(502, 'control-api', false, 'This deployment has an unusable manifest.'),
   RUNNER_UNREACHABLE: define(502, 'runner', true, 'The function could not be reached.'),

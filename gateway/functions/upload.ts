@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
 import { EdgeError } from '../../core/errors.ts';
 import type { Exchange } from '../exchange.ts';
-import { BODY_FAULT } from '../server/body-fault.ts';
+import { onBodyFault } from '../server/body-fault.ts';
 
 /**
  * The request's body as the function gets it, or null when there is none. Not a byte is read before its reader asks.
@@ -34,7 +34,7 @@ class Upload extends Readable {
     this.#maxBytes = maxBytes;
     // Whoever reads the body sees its error; one that nobody has come to read must not end the process.
     this.on('error', () => {});
-    incoming.once(BODY_FAULT, (error: EdgeError) => this.destroy(error));
+    onBodyFault(incoming, (error) => this.destroy(error));
   }
 
   override _read(): void {

@@ -1,10 +1,17 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer, ServerResponse, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { getRequestListener, type HttpBindings } from '@hono/node-server';
-import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
-import { Hono } from 'hono';
+import { EdgeError } from '../../core/errors.ts';
 import type { Logger } from '../../core/log.ts';
+import type { Answer } from '../exchange.ts';
+import { checkHead } from './check-head.ts';
+import { Connections } from './connections.ts';
+import { drain } from './drain.ts';
+import { lingerAndClose } from './linger.ts';
+import { explainParserError, type ParserError } from './malformed.ts';
+import { formatRawAnswer } from './raw-answer.ts';
+import { toListener } from './to-listener.ts';
+import { mayUpgrade } from './upgrade.ts';
 
 export type ServerLimits = {
   maxHeaderBytes: number;
@@ -20,8 +27,12 @@ export type HttpServerOptions = {
   limits: ServerLimits;
   drainTimeoutMs: number;
   log: Logger;
-  onRequest: (incoming: IncomingMessage, outgoing: ServerResponse) => Promise<void>;
-  onUpgrade: (incoming: IncomingMessage, socket: Duplex, head: Buffer) => Promise<void>;
+  /** Addresses whose connections are not counted per client: proxies in front. Default: none. */
+  isSharedAddress?: (address: string) => boolean;
+  /** Answers a request, an upgrade too; `problem` says what is wrong with its head. Never rejects. */
+  onRequest: (incoming: IncomingMessage, outgoing: ServerResponse, problem?: EdgeError) => Promise<void>;
+  /** The answer to something that never became a request. */
+  onRefused: (problem: EdgeError) => Answer;
 };
 
 export type HttpServer = {
@@ -32,79 +43,102 @@ export type HttpServer = {
 
 /** The listener of tenants' traffic, with the limits that protect it. */
 export async function startHttpServer(options: HttpServerOptions): Promise<HttpServer> {
-  const listener = toListener(options.onRequest);
+  const { limits, log } = options;
   const server = createServer({
-    maxHeaderSize: options.limits.maxHeaderBytes,
-    headersTimeout: options.limits.headersTimeoutMs,
-    keepAliveTimeout: options.limits.idleTimeoutMs,
-    // A body may take as long as it takes: uploads are bounded in bytes and by the idle limits.
+    maxHeaderSize: limits.maxHeaderBytes,
+    headersTimeout: limits.headersTimeoutMs,
+    keepAliveTimeout: limits.idleTimeoutMs,
+    // A body may take as long as it takes: uploads are bounded in bytes and by the idle limit.
     requestTimeout: 0,
-    connectionsCheckingInterval: 1000,
+    connectionsCheckingInterval: Math.min(1000, limits.headersTimeoutMs),
     insecureHTTPParser: false,
+    // Answered by the flow like any other malformed request, and recorded.
+    requireHostHeader: false,
+    shouldUpgradeCallback: mayUpgrade,
   });
-  server.maxHeadersCount = options.limits.maxHeaders;
-  server.on('request', listener);
-  // The function is asked for its body only when the call begins; see bodyOf in call-function.ts.
-  server.on('checkContinue', listener);
-  server.on('checkExpectation', listener);
-  server.on('upgrade', (incoming, socket, head) => {
-    options.onUpgrade(incoming, socket, head).catch(() => socket.destroy());
+  // Beyond its count Node would drop headers and go on: the size bounds them, and checkHead counts.
+  server.maxHeadersCount = 0;
+  const connections = new Connections({
+    maxPerClient: limits.maxConnectionsPerClient,
+    isShared: options.isSharedAddress ?? (() => false),
+    refuse: (socket) => refuseConnection(socket, options.onRefused(new EdgeError('TOO_MANY_CONNECTIONS'))),
   });
-  server.on('clientError', answerClientError);
-  limitConnections(server, options.limits.maxConnectionsPerClient);
+  server.on('connection', (socket) => connections.add(socket));
+  takeRequests(server, connections, options);
+  takeUpgrades(server, connections, options);
+  server.on('clientError', (error, socket) => onClientError({ connections, options }, error, socket));
+  server.setTimeout(limits.idleTimeoutMs, (socket) => connections.of(socket)?.onIdle());
   await listen(server, options.port, options.host);
-  return { port: (server.address() as AddressInfo).port, close: () => drain(server, options) };
+  const { port } = server.address() as AddressInfo;
+  let closing: Promise<void> | undefined;
+  const { drainTimeoutMs } = options;
+  const { headersTimeoutMs } = limits;
+  return {
+    port,
+    close: () => (closing ??= drain(server, connections, { drainTimeoutMs, headersTimeoutMs, log })),
+  };
 }
 
-function toListener(
-  onRequest: HttpServerOptions['onRequest'],
-): (incoming: IncomingMessage, outgoing: ServerResponse) => void {
-  const app = new Hono<{ Bindings: HttpBindings }>();
-  app.all('*', async (context) => {
-    await onRequest(context.env.incoming, context.env.outgoing);
-    return RESPONSE_ALREADY_SENT;
-  });
-  const listener = getRequestListener(app.fetch, {
-    overrideGlobalObjects: false,
-    autoCleanupIncoming: false,
-  });
-  return (incoming, outgoing) => void listener(incoming, outgoing);
+function takeRequests(server: Server, connections: Connections, options: HttpServerOptions): void {
+  const { maxHeaders } = options.limits;
+  const throughHono = toListener(options.onRequest);
+  const onRequest = (incoming: IncomingMessage, outgoing: ServerResponse): void => {
+    const connection = connections.of(incoming.socket);
+    if (connection === undefined || connection.isRefused) return;
+    const problem = checkHead(incoming, maxHeaders);
+    connection.enter(incoming, outgoing, () => {
+      if (problem === undefined) throughHono(incoming, outgoing);
+      else void options.onRequest(incoming, outgoing, problem);
+    });
+  };
+  server.on('request', onRequest);
+  // The client is told to go on only when its body is wanted, see functions/upload.ts.
+  server.on('checkContinue', onRequest);
+  server.on('checkExpectation', onRequest);
 }
+
+/** Node hands over the bare socket: the flow gets a response on it, which it can answer with or turn into a tunnel. */
+function takeUpgrades(server: Server, connections: Connections, options: HttpServerOptions): void {
+  const onUpgrade = (incoming: IncomingMessage, socket: Duplex, head: Buffer): void => {
+    const connection = connections.of(socket);
+    // Node has taken its own listeners away: until others come, a reset must not end the process.
+    socket.on('error', () => socket.destroy());
+    if (connection === undefined || connection.isRefused) return;
+    if (head.length > 0) socket.unshift(head);
+    const outgoing = new ServerResponse(incoming);
+    outgoing.shouldKeepAlive = false;
+    outgoing.once('finish', () => lingerAndClose(socket));
+    connection.enter(incoming, outgoing, () => {
+      outgoing.assignSocket(socket as Socket);
+      void options.onRequest(incoming, outgoing, checkHead(incoming, options.limits.maxHeaders));
+    });
+  };
+  server.on('upgrade', onUpgrade);
+  server.on('connect', onUpgrade);
+}
+
+type Wiring = { connections: Connections; options: HttpServerOptions };
 
 /** What Node's parser refuses never becomes a request; the status says why (RFC 9112 section 3, RFC 6585 section 5). */
-function answerClientError(error: NodeJS.ErrnoException, socket: Duplex): void {
-  if (!socket.writable || error.code === 'ECONNRESET') {
+function onClientError({ connections, options }: Wiring, error: ParserError, socket: Duplex): void {
+  const connection = connections.of(socket);
+  // Answered and on its way out: what still comes does not matter.
+  if (socket.writableEnded || connection?.isRefused === true) return;
+  const problem = explainParserError(error, socket);
+  // Nobody to tell; or a connection made in advance and never used, which no client expects an answer on.
+  const isUnused = problem?.code === 'REQUEST_TIMEOUT' && 'bytesRead' in socket && socket.bytesRead === 0;
+  if (problem === undefined || connection === undefined || isUnused) {
     socket.destroy();
     return;
   }
-  const status =
-    error.code === 'HPE_HEADER_OVERFLOW'
-      ? '431 Request Header Fields Too Large'
-      : error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
-        ? '408 Request Timeout'
-        : '400 Bad Request';
-  socket.end(
-    `HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\nCache-Control: no-store\r\n\r\n`,
-  );
+  connection.fail(problem, () => {
+    if (socket.writable) refuseConnection(socket, options.onRefused(problem));
+  });
 }
 
-function limitConnections(server: Server, maxPerClient: number): void {
-  const open = new Map<string, number>();
-  server.on('connection', (socket: Socket) => {
-    const address = socket.remoteAddress ?? '';
-    const count = (open.get(address) ?? 0) + 1;
-    open.set(address, count);
-    socket.once('close', () => {
-      const left = (open.get(address) ?? 1) - 1;
-      if (left <= 0) open.delete(address);
-      else open.set(address, left);
-    });
-    if (count > maxPerClient) {
-      socket.end(
-        'HTTP/1.1 429 Too Many Requests\r\nConnection: close\r\nContent-Length: 0\r\nRetry-After: 2\r\n\r\n',
-      );
-    }
-  });
+function refuseConnection(socket: Duplex, answer: Answer): void {
+  socket.write(formatRawAnswer(answer));
+  lingerAndClose(socket);
 }
 
 function listen(server: Server, port: number, host: string): Promise<void> {
@@ -114,19 +148,5 @@ function listen(server: Server, port: number, host: string): Promise<void> {
       server.off('error', reject);
       resolve();
     });
-  });
-}
-
-function drain(server: Server, { drainTimeoutMs, log }: HttpServerOptions): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(() => {
-      log.warn({ drainTimeoutMs }, 'requests still running after the drain time: ending them');
-      server.closeAllConnections();
-    }, drainTimeoutMs);
-    server.close(() => {
-      clearTimeout(timer);
-      resolve();
-    });
-    server.closeIdleConnections();
   });
 }
