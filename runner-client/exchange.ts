@@ -18,10 +18,13 @@ export type Outcome =
   /** The request body failed, or the caller aborted: says nothing about the runner. */
   | { kind: 'abandoned'; error: unknown };
 
+/** What an exchange needs of a call; the rest goes to undici with the request. */
+export type ExchangeCall = Pick<FunctionCall, 'signal' | 'onInformational'>;
+
 /** One request on one connection: turns undici's events into an outcome and a body. */
 export class Exchange implements Dispatcher.DispatchHandler {
   readonly outcome: Promise<Outcome>;
-  readonly #call: FunctionCall;
+  readonly #call: ExchangeCall;
   readonly #onFinished: () => void;
   #settle: (outcome: Outcome) => void = () => {};
   #controller: Dispatcher.DispatchController | undefined;
@@ -29,7 +32,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   #isFinished = false;
 
   /** `onFinished` is called once, when the wire is done with the call: at its end, its failure or its abort. */
-  constructor(call: FunctionCall, onFinished: () => void) {
+  constructor(call: ExchangeCall, onFinished: () => void) {
     this.#call = call;
     this.#onFinished = onFinished;
     this.outcome = new Promise((resolve) => {

@@ -79,7 +79,7 @@ describe('check', () => {
 
   test('says what to mend about a directory that cannot be read', async () => {
     await chmod(root, 0o000);
-    const program = startNode('test/store/check-unprivileged.ts', { args: [root] });
+    const program = startNode('test/store/programs/check-unprivileged.ts', { args: [root] });
     const [line] = await program.waitFor(/^checked: .*$/m);
     expect(line).toMatch(/which cannot be read: give this user access to it/);
     await chmod(root, 0o700);

@@ -1,5 +1,5 @@
-import { silentLogger } from '../../core/log.ts';
-import { openStore } from '../../store/open-store.ts';
+import { silentLogger } from '../../../core/log.ts';
+import { openStore } from '../../../store/open-store.ts';
 
 // Run by directory-store.test.ts: the system's administrator may read everything, so a test that is run by
 // one gives up that right first. Everything needed is imported by now.

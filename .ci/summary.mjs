@@ -1,0 +1,36 @@
+import { readFileSync } from 'node:fs';
+import { pathToFileURL } from 'node:url';
+
+// Reads the results that vitest wrote and prints the line that ends a run; run by the machine's own Node.
+
+/**
+ * Tests that passed and failed. A file that failed without a test of its own (it could not be loaded, a hook
+ * failed), and an error outside of every test, count as one failure each.
+ *
+ * @param {{ numPassedTests?: number, numFailedTests?: number, success?: boolean,
+ *   testResults?: { status: string, assertionResults: { status: string }[] }[] }} results
+ * @returns {{ passed: number, failed: number }}
+ */
+export function countTests(results) {
+  const passed = results.numPassedTests ?? 0;
+  const brokenFiles = (results.testResults ?? []).filter(
+    (file) => file.status === 'failed' && !file.assertionResults.some((test) => test.status === 'failed'),
+  );
+  const failed = (results.numFailedTests ?? 0) + brokenFiles.length;
+  return { passed, failed: failed === 0 && results.success !== true ? 1 : failed };
+}
+
+function main([file = '', ...failedSteps]) {
+  let counts = { passed: 0, failed: 1 };
+  try {
+    counts = countTests(JSON.parse(readFileSync(file, 'utf8')));
+  } catch (error) {
+    process.stdout.write(`no test results: ${error.message}\n`);
+  }
+  const isGood = counts.passed > 0 && counts.failed === 0 && failedSteps.length === 0;
+  if (failedSteps.length > 0) process.stdout.write(`failed steps: ${failedSteps.join(', ')}\n`);
+  process.stdout.write(`${counts.passed} passed, ${counts.failed} failed\n`);
+  process.exitCode = isGood ? 0 : 1;
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) main(process.argv.slice(2));

@@ -1,0 +1,184 @@
+import { STATUS_CODES, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import type { Clock } from '../core/clock.ts';
+import { EdgeError, messageOf } from '../core/errors.ts';
+import type { Logger } from '../core/log.ts';
+import type { CallLimits } from '../runner-client/call-limits.ts';
+import { REQUEST_ID_HEADER } from '../runner-client/contract.ts';
+import type { FunctionReply, HeaderList } from '../runner-client/runner-client.ts';
+import { FAILED, OVERLOADED, sendOwnAnswer, TIMED_OUT, type OwnAnswer } from './answers.ts';
+import { forwardCall, type Forwarded } from './forward-call.ts';
+import type { FunctionMetrics, FunctionOutcome } from './function-metrics.ts';
+import type { FunctionProcess } from './function-process.ts';
+import type { Functions } from './functions.ts';
+import type { FunctionTarget } from './read-call.ts';
+
+export type CallParts = {
+  functions: Functions;
+  limits: CallLimits;
+  metrics: FunctionMetrics;
+  token: string;
+  log: Logger;
+  clock: Clock;
+  /** Called after each cold call's answer has begun. */
+  onAnswered: (target: FunctionTarget) => void;
+};
+
+/** A request with the connection that carries it; `socket` is the client's connection where it asked for an upgrade. */
+export type ClientCall = {
+  target: FunctionTarget;
+  request: IncomingMessage;
+  response: ServerResponse;
+  socket?: Duplex | undefined;
+};
+
+/** Calls the function and answers the client. Never throws. */
+export async function handleCall(call: ClientCall, parts: CallParts): Promise<void> {
+  const { target, request, response } = call;
+  const release = parts.limits.tryEnter(target.deploymentId);
+  if (release === undefined) {
+    finish(call, parts, { answer: OVERLOADED, outcome: 'overloaded' });
+    return;
+  }
+  const controller = new AbortController();
+  const onClose = (): void => {
+    if (!response.writableFinished) controller.abort(new Error('the caller left'));
+  };
+  (call.socket ?? response).once('close', onClose);
+  try {
+    await callFunction(call, parts, { signal: controller.signal, release });
+  } catch (error) {
+    release();
+    finish(call, parts, explainFailure(error));
+    const details = { ...idsOf(target, request), error: messageOf(error) };
+    if (!(error instanceof EdgeError)) parts.log.warn(details, 'a function cannot be loaded');
+    else parts.log.warn({ ...details, code: error.code }, 'a function cannot be called');
+  }
+}
+
+type Running = { signal: AbortSignal; release: () => void };
+
+async function callFunction(call: ClientCall, parts: CallParts, running: Running): Promise<void> {
+  const process = await parts.functions.enter(call.target);
+  const leave = once(() => {
+    parts.functions.leave(process);
+    running.release();
+  });
+  if (running.signal.aborted) {
+    leave();
+    return;
+  }
+  const forwarded = await forwardCall(call.request, {
+    process,
+    token: parts.token,
+    signal: running.signal,
+    onFinished: leave,
+  });
+  parts.onAnswered(call.target);
+  await answer(call, parts, { forwarded, process });
+}
+
+async function answer(
+  call: ClientCall,
+  parts: CallParts,
+  { forwarded, process }: { forwarded: Forwarded; process: FunctionProcess },
+): Promise<void> {
+  const details = idsOf(call.target, call.request);
+  switch (forwarded.kind) {
+    case 'reply':
+      parts.metrics.callEnded('answered');
+      await sendReply(call.response, forwarded.reply);
+      return;
+    case 'switched':
+      parts.metrics.callEnded('answered');
+      tunnel(call, forwarded);
+      return;
+    case 'threw':
+      parts.log.warn({ ...details, error: forwarded.message }, 'a function failed');
+      finish(call, parts, { answer: FAILED, outcome: 'failed' });
+      return;
+    case 'timed-out':
+      parts.log.warn(details, 'a function did not answer in time');
+      finish(call, parts, { answer: TIMED_OUT, outcome: 'timeout' });
+      return;
+    case 'broke-off': {
+      const wasStuck = process.endReason === 'stuck';
+      parts.log.warn({ ...details, reason: process.endReason }, 'a function broke off');
+      finish(
+        call,
+        parts,
+        wasStuck ? { answer: TIMED_OUT, outcome: 'timeout' } : { answer: FAILED, outcome: 'failed' },
+      );
+      return;
+    }
+    case 'abandoned':
+      parts.metrics.callEnded('abandoned');
+      call.response.destroy();
+      return;
+    default:
+      forwarded satisfies never;
+  }
+}
+
+async function sendReply(response: ServerResponse, { status, headers, body }: FunctionReply): Promise<void> {
+  try {
+    response.writeHead(status, headers.flat());
+    // Now, not with the first byte of the body: an event stream may be quiet for long.
+    response.flushHeaders();
+    await pipeline(body, response);
+  } catch {
+    // The function broke off or the caller left: the connection has been closed without the end of the body, which is
+    // how the caller knows.
+    body.destroy();
+    response.destroy();
+  }
+}
+
+/** Hands the two connections to each other. */
+function tunnel(
+  { socket, response }: ClientCall,
+  { headers, socket: upstream }: { headers: HeaderList; socket: Duplex },
+): void {
+  if (socket === undefined) {
+    upstream.destroy();
+    response.destroy();
+    return;
+  }
+  response.detachSocket(socket as NonNullable<ServerResponse['socket']>);
+  const lines = headers.map(([name, value]) => `${name}: ${value}\r\n`).join('');
+  socket.write(`HTTP/1.1 101 ${STATUS_CODES[101]}\r\n${lines}\r\n`, 'latin1');
+  socket.on('error', () => upstream.destroy());
+  socket.once('close', () => upstream.destroy());
+  upstream.once('close', () => socket.destroy());
+  socket.pipe(upstream).pipe(socket);
+}
+
+type Failure = { answer: OwnAnswer; outcome: FunctionOutcome };
+
+function finish({ response }: ClientCall, { metrics }: CallParts, failure: Failure): void {
+  metrics.callEnded(failure.outcome);
+  sendOwnAnswer(response, failure.answer);
+}
+
+function explainFailure(error: unknown): Failure {
+  const isOverload =
+    error instanceof EdgeError && (error.code === 'RUNNER_OVERLOADED' || error.code === 'DRAINING');
+  return isOverload ? { answer: OVERLOADED, outcome: 'overloaded' } : { answer: FAILED, outcome: 'failed' };
+}
+
+function idsOf(
+  { projectId, deploymentId, functionKey }: FunctionTarget,
+  { headers }: IncomingMessage,
+): object {
+  return { projectId, deploymentId, functionKey, requestId: headers[REQUEST_ID_HEADER] };
+}
+
+function once(action: () => void): () => void {
+  let isDone = false;
+  return () => {
+    if (isDone) return;
+    isDone = true;
+    action();
+  };
+}

@@ -1,0 +1,65 @@
+// The one worker that every function process starts with. It runs no code of a deployment itself: it loads each
+// function into an isolate of its own and hands it the requests. Two sockets lead here, both in a directory that
+// only the supervisor can enter: `calls` for requests of clients, `control` for orders of the supervisor.
+import entrySource from 'entry';
+
+const FUNCTION_PATH = 'x-origan-function-path';
+const OWN_ANSWER = 'x-origan-runner-error';
+const COMPATIBILITY_DATE = '2026-01-01';
+const COMPATIBILITY_FLAGS = ['nodejs_compat', 'nodejs_compat_populate_process_env'];
+
+/** Functions by the value of their path header: what to load and under which name. */
+const functions = new Map();
+
+export default {
+  async fetch(request, env) {
+    const loaded = functions.get(request.headers.get(FUNCTION_PATH));
+    if (loaded === undefined) return ownAnswer(env, { kind: 'not-loaded' });
+    try {
+      const worker = env.LOADER.get(loaded.id, () => workerCode(env, loaded));
+      return await worker.getEntrypoint().fetch(request);
+    } catch (error) {
+      return ownAnswer(env, { kind: 'failed', message: String(error?.message ?? error) });
+    }
+  },
+};
+
+export const control = {
+  async fetch(request, env) {
+    switch (new URL(request.url).pathname) {
+      case '/ping':
+        return new Response();
+      case '/load':
+        functions.set(request.headers.get(FUNCTION_PATH), await request.json());
+        return new Response();
+      case '/warm':
+        return warm(env);
+      default:
+        return new Response(null, { status: 404 });
+    }
+  },
+};
+
+/** Runs a first isolate, so that what all of them share is in memory before the first function comes. */
+async function warm(env) {
+  const code = 'export default { fetch: (request, env) => new Response(JSON.stringify(env)) };';
+  const worker = env.LOADER.get('warm', () => workerCode(env, { code, env: { A: 'a' } }));
+  const response = await worker.getEntrypoint().fetch('http://warm/');
+  return new Response(await response.text());
+}
+
+function workerCode(env, { code, env: variables }) {
+  return {
+    compatibilityDate: COMPATIBILITY_DATE,
+    compatibilityFlags: COMPATIBILITY_FLAGS,
+    mainModule: 'entry.js',
+    modules: { 'entry.js': entrySource, 'function.js': code },
+    env: variables,
+    globalOutbound: env.INTERNET,
+  };
+}
+
+// The token tells the supervisor that the answer is not the function's, which cannot know it.
+function ownAnswer(env, what) {
+  return new Response(JSON.stringify(what), { status: 500, headers: { [OWN_ANSWER]: env.TOKEN } });
+}

@@ -1,0 +1,25 @@
+// The main module of every function's isolate: finds the handler and calls it. The function's module is imported
+// within the first request, so that its top level may do what only a request may (timers, fetch, random values).
+let handler;
+
+async function findHandler() {
+  const module = await import('./function.js');
+  const { default: main, fetch: named } = module;
+  if (typeof main?.fetch === 'function') return main.fetch.bind(main);
+  if (typeof named === 'function') return named;
+  if (typeof main === 'function') return main;
+  throw new TypeError('the module exports neither default.fetch nor fetch nor a default function');
+}
+
+export default {
+  async fetch(request, env, context) {
+    try {
+      handler ??= await findHandler();
+      return await handler(request, env, context);
+    } catch (error) {
+      // Only here is the stack of the function known.
+      console.error(error);
+      throw error;
+    }
+  },
+};

@@ -1,0 +1,80 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { startProcess } from '../support/process.ts';
+import { makeTempDir, type TempDir } from '../support/temp-dir.ts';
+
+const passing = { status: 'passed' };
+const failing = { status: 'failed' };
+
+describe('the last line of .ci/run', () => {
+  let directory: TempDir;
+  beforeAll(async () => {
+    directory = await makeTempDir('ci');
+  });
+  afterAll(() => directory.remove());
+
+  const summarize = async (results: unknown, ...failedSteps: string[]): Promise<[number | null, string]> => {
+    const file = join(directory.path, 'results.json');
+    await writeFile(file, typeof results === 'string' ? results : JSON.stringify(results));
+    const program = startProcess(process.execPath, { args: ['.ci/summary.mjs', file, ...failedSteps] });
+    const { code } = await program.exited;
+    return [code, program.stdout().trimEnd().split('\n').at(-1) ?? ''];
+  };
+
+  test.each([
+    [
+      'everything passed',
+      {
+        success: true,
+        numPassedTests: 3,
+        numFailedTests: 0,
+        testResults: [{ ...passing, assertionResults: [passing] }],
+      },
+      [0, '3 passed, 0 failed'],
+    ],
+    [
+      'a test failed',
+      {
+        success: false,
+        numPassedTests: 2,
+        numFailedTests: 1,
+        testResults: [{ ...failing, assertionResults: [failing] }],
+      },
+      [1, '2 passed, 1 failed'],
+    ],
+    [
+      'a file could not be loaded',
+      {
+        success: false,
+        numPassedTests: 2,
+        numFailedTests: 0,
+        testResults: [{ ...failing, assertionResults: [] }],
+      },
+      [1, '2 passed, 1 failed'],
+    ],
+    [
+      'an error happened outside of every test',
+      {
+        success: false,
+        numPassedTests: 2,
+        numFailedTests: 0,
+        testResults: [{ ...passing, assertionResults: [passing] }],
+      },
+      [1, '2 passed, 1 failed'],
+    ],
+    [
+      'no test ran',
+      { success: true, numPassedTests: 0, numFailedTests: 0, testResults: [] },
+      [1, '0 passed, 0 failed'],
+    ],
+    ['there are no results', 'not json', [1, '0 passed, 1 failed']],
+  ])('when %s', async (_, results, expected) => {
+    expect(await summarize(results)).toEqual(expected);
+  });
+
+  test('when another step failed, the run failed', async () => {
+    const results = { success: true, numPassedTests: 3, numFailedTests: 0, testResults: [] };
+    expect(await summarize(results, 'npm run check')).toEqual([1, '3 passed, 0 failed']);
+  });
+});
