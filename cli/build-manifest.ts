@@ -2,7 +2,7 @@ import { checkRedirects } from '../contracts/check-redirects.ts';
 import type { FunctionResource, Manifest, StaticResource } from '../contracts/manifest.ts';
 import type { BundledFunction } from './bundle-functions.ts';
 import { badRules, type CompiledRules } from './compile-rules.ts';
-import { findFingerprinted } from './fingerprint.ts';
+import { findFingerprinted } from '../contracts/fingerprint.ts';
 import type { SiteConfig } from './site-config.ts';
 
 export type HashedFile = { path: string; hash: string; size: number };

@@ -11,6 +11,7 @@ export type ErrorCode =
   | 'UNKNOWN_HOST'
   | 'NOT_FOUND'
   | 'METHOD_NOT_ALLOWED'
+  | 'NOT_ACCEPTABLE'
   | 'REQUEST_TIMEOUT'
   | 'CONFLICT'
   | 'PRECONDITION_FAILED'
@@ -64,6 +65,7 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorDefinition>> = {
   UNKNOWN_HOST: define(404, 'client', false, 'No site is deployed at this address.'),
   NOT_FOUND: define(404, 'client', false, 'This page does not exist.'),
   METHOD_NOT_ALLOWED: define(405, 'client', false, 'This resource does not support the method.'),
+  NOT_ACCEPTABLE: define(406, 'client', false, 'No form of this resource is acceptable to the client.'),
   REQUEST_TIMEOUT: define(408, 'client', true, 'The request did not arrive in time.'),
   CONFLICT: define(409, 'client', false, 'The request conflicts with the current state.'),
   PRECONDITION_FAILED: define(412, 'client', false, 'The resource has changed.'),

@@ -1,60 +1,56 @@
-import mime from 'mime-types';
-import type { FunctionResource, StaticResource } from '../../contracts/manifest.ts';
-import { resourceKey } from '../../contracts/object-keys.ts';
+import type { FunctionResource } from '../../contracts/manifest.ts';
 import type { SiteRecord } from '../../contracts/site.ts';
+import type { ReadyForms } from '../static/ready-form.ts';
+import { compilePaths, type PathEntry } from './clean-urls.ts';
+import { compileFile, type CompiledFile } from './compile-file.ts';
+import { compileHeaderRules, type HeaderRules } from './header-rules.ts';
+import { compileRedirects, type Redirects } from './redirects.ts';
 import { createRouteTable, type RouteTable } from './route-table.ts';
 
-/** A static file with all that a request for it needs, worked out once per deployment. */
-export type CompiledFile = {
-  resource: StaticResource;
-  /** Key of the object in the bucket. */
-  objectKey: string;
-  /** Key in the memory cache: the content hash, or deployment and path where the manifest has none. */
-  contentId: string;
-  contentType: string;
-  cacheControl: string;
-};
+export type { CompiledFile } from './compile-file.ts';
+
+/** What a path leads to; a file's entry also keeps its answers ready to send, see from-memory.ts. */
+export type SitePath = PathEntry<CompiledFile> & { ready?: ReadyForms };
 
 /** A deployment made ready to answer: everything here is derived from the record and never changes. */
 export type CompiledSite = {
   record: SiteRecord;
+  /** Shown at a preview host: nothing there is for shared caches or search engines. */
+  isPreview: boolean;
+  /** Files by the path under which they are stored. */
   files: ReadonlyMap<string, CompiledFile>;
+  /** Every path that files answer, clean URLs included. */
+  paths: ReadonlyMap<string, SitePath>;
   functions: RouteTable;
+  redirects: Redirects;
+  headerRules: HeaderRules;
   /** `spa`: navigations that match nothing get /index.html; `404`: the nearest 404.html. */
   notFound: 'spa' | '404';
 };
 
-const IMMUTABLE = 'public, max-age=31536000, immutable';
-const REVALIDATE = 'public, max-age=0, must-revalidate';
-// Names that build tools give to files whose content they hash: `app.3f2a9c1b.js`, `index-BkJ3a9_x.css`.
-const FINGERPRINT = /[.-](?=[\w-]*\d)[\w-]{8,}\.[a-z0-9]+(?:\.map)?$/i;
-
-export function compileSite(record: SiteRecord): CompiledSite {
+export function compileSite(record: SiteRecord, isPreview = false): CompiledSite {
+  const { config } = record;
   const files = new Map<string, CompiledFile>();
   const functions: FunctionResource[] = [];
-  for (const resource of record.config.resources) {
+  for (const resource of config.resources) {
     if (resource.kind === 'dynamic') functions.push(resource);
-    else if (!files.has(resource.urlPath)) files.set(resource.urlPath, compileFile(record, resource));
+    else if (isReachable(resource.urlPath) && !files.has(resource.urlPath)) {
+      files.set(resource.urlPath, compileFile(record, resource));
+    }
   }
-  const notFound =
-    record.config.notFound ?? (files.has('/index.html') && !files.has('/404.html') ? 'spa' : '404');
-  return { record, files, functions: createRouteTable(functions), notFound };
-}
-
-function compileFile(record: SiteRecord, resource: StaticResource): CompiledFile {
-  const isFingerprinted = resource.fingerprinted ?? FINGERPRINT.test(resource.urlPath);
-  const isHtml = resource.urlPath.endsWith('.html');
   return {
-    resource,
-    objectKey: resourceKey(record, resource) ?? '',
-    contentId: resource.hash ?? `${record.deploymentId}/${resource.resourcePath}`,
-    contentType: contentTypeOf(resource.urlPath),
-    cacheControl: isFingerprinted && !isHtml ? IMMUTABLE : REVALIDATE,
+    record,
+    isPreview,
+    files,
+    paths: compilePaths(files, config.html ?? 'off'),
+    functions: createRouteTable(functions),
+    redirects: compileRedirects(config.redirects ?? []),
+    headerRules: compileHeaderRules(config.headers ?? []),
+    notFound: config.notFound ?? (files.has('/index.html') && !files.has('/404.html') ? 'spa' : '404'),
   };
 }
 
-/** By the logical path, with charset for text (RFC 9110 section 8.3). */
-export function contentTypeOf(path: string): string {
-  const name = path.slice(path.lastIndexOf('/') + 1);
-  return mime.contentType(name) || 'application/octet-stream';
+/** Requests are looked up with dots resolved and slashes collapsed: a path in another form is never asked for. */
+function isReachable(urlPath: string): boolean {
+  return !/\/\/|\/\.{1,2}(?:\/|$)|\\/.test(urlPath);
 }

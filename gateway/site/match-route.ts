@@ -1,63 +1,115 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { FunctionResource } from '../../contracts/manifest.ts';
-import type { CompiledFile, CompiledSite } from './compile-site.ts';
+import { decodePath, encodePath } from '../decode-path.ts';
+import { isAssetPath } from '../static/content-type.ts';
+import type { CompiledFile, CompiledSite, SitePath } from './compile-site.ts';
+import { fallback } from './fallback.ts';
+import type { RedirectMatch } from './redirects.ts';
+
+/** A file and how it is to be shown. */
+export type FileMatch = {
+  kind: 'file';
+  file: CompiledFile;
+  status: 200 | 404;
+  /** Shown in place of what was asked for: a single-page application's index, or an error page. */
+  isFallback: boolean;
+  /** Where answers may be kept ready: present when the path itself is the file's. */
+  entry?: SitePath;
+};
 
 /** What a request is going to be answered with: decided before any byte is fetched. */
 export type RouteMatch =
-  | { kind: 'file'; file: CompiledFile; status: 200 | 404; isFallback: boolean }
-  | { kind: 'function'; resource: FunctionResource }
+  | FileMatch
+  /** `rewritten`: path and query to call it with in place of the request's own. */
+  | { kind: 'function'; resource: FunctionResource; rewritten?: { rawPath: string; search: string } }
+  | { kind: 'redirect'; status: number; location: string }
   | { kind: 'options'; allow: string }
   | { kind: 'wrong-method'; allow: string }
   | { kind: 'not-found' };
 
-export type RouteRequest = { path: string; method: string; headers: IncomingHttpHeaders };
+export type RouteRequest = {
+  path: string;
+  rawPath: string;
+  search: string;
+  method: string;
+  headers: IncomingHttpHeaders;
+};
 
 const STATIC_METHODS = 'GET, HEAD, OPTIONS';
+const PERMANENT = 308;
 
 /** Steps 5 to 10 of http.md, "Order of a request". */
 export function matchRoute(site: CompiledSite, request: RouteRequest): RouteMatch {
-  const file = site.files.get(request.path) ?? indexOf(site, request.path);
-  if (file !== undefined) return toFile(file, request.method);
-  const found = site.functions.match(request.path, request.method);
-  if (found.kind === 'match') return { kind: 'function', resource: found.resource };
-  if (found.kind === 'wrong-method') return { kind: 'wrong-method', allow: found.allowed.join(', ') };
-  return fallback(site, request);
+  if (request.path === '*') return { kind: 'options', allow: STATIC_METHODS };
+  if (request.path.includes('//')) return collapseSlashes(request);
+  const forced = site.redirects.forced(request);
+  if (forced !== undefined) return follow(site, request, forced) ?? fallback(site, request);
+  const entry = site.paths.get(request.path);
+  if (entry !== undefined) return toEntry(entry, request);
+  const redirect = site.redirects.unforced(request);
+  const followed = redirect === undefined ? undefined : follow(site, request, redirect);
+  return followed ?? matchFunction(site, request.path, request.method) ?? fallback(site, request);
 }
 
-function toFile(file: CompiledFile, method: string): RouteMatch {
-  if (method === 'GET' || method === 'HEAD') return { kind: 'file', file, status: 200, isFallback: false };
-  if (method === 'OPTIONS') return { kind: 'options', allow: STATIC_METHODS };
-  return { kind: 'wrong-method', allow: STATIC_METHODS };
+/** Whatever the path is written like, it has one canonical form; no Location ever begins with two slashes. */
+function collapseSlashes({ rawPath, search }: RouteRequest): RouteMatch {
+  return { kind: 'redirect', status: PERMANENT, location: rawPath.replaceAll(/\/{2,}/g, '/') + search };
 }
 
-function indexOf(site: CompiledSite, path: string): CompiledFile | undefined {
-  return site.files.get(path.endsWith('/') ? `${path}index.html` : `${path}/index.html`);
+function toEntry(entry: SitePath, { method, search }: RouteRequest): RouteMatch {
+  const other = otherMethod(method);
+  if (other !== undefined) return other;
+  if (entry.kind === 'file') return { kind: 'file', file: entry.file, status: 200, isFallback: false, entry };
+  return { kind: 'redirect', status: PERMANENT, location: encodePath(entry.to) + search };
 }
 
-function fallback(site: CompiledSite, request: RouteRequest): RouteMatch {
-  if (request.method !== 'GET' && request.method !== 'HEAD') return { kind: 'not-found' };
-  const index = site.files.get('/index.html');
-  if (site.notFound === 'spa' && index !== undefined && isNavigation(request)) {
-    return { kind: 'file', file: index, status: 200, isFallback: true };
+/** RFC 9110 sections 9.3.7 and 15.5.6: what files answer to methods other than GET and HEAD. */
+function otherMethod(method: string): RouteMatch | undefined {
+  if (method === 'GET' || method === 'HEAD') return undefined;
+  return { kind: method === 'OPTIONS' ? 'options' : 'wrong-method', allow: STATIC_METHODS };
+}
+
+function follow(site: CompiledSite, request: RouteRequest, match: RedirectMatch): RouteMatch | undefined {
+  if (match.kind === 'redirect') return match;
+  const { path, rawPath } = decodePath(match.rawPath);
+  const file = fileAt(site, path);
+  if (file !== undefined) {
+    return match.isWildcard && isMissingAsset(file, request)
+      ? undefined
+      : (otherMethod(request.method) ?? { kind: 'file', file, status: 200, isFallback: false });
   }
-  const page = nearestNotFoundPage(site, request.path);
-  return page === undefined
-    ? { kind: 'not-found' }
-    : { kind: 'file', file: page, status: 404, isFallback: true };
+  const found = matchFunction(site, path, request.method);
+  return found?.kind === 'function' ? { ...found, rewritten: { rawPath, search: match.search } } : found;
 }
 
-/** A missing asset must never become 200 HTML: only what a browser would show as a page is a navigation. */
-function isNavigation({ path, headers }: RouteRequest): boolean {
-  const mode = headers['sec-fetch-mode'];
-  if (mode !== undefined) return mode === 'navigate';
-  const lastSegment = path.slice(path.lastIndexOf('/') + 1);
-  return (headers.accept ?? '').includes('text/html') && !lastSegment.includes('.');
+/** The file that a path shows in the end, clean URLs followed. */
+function fileAt(site: CompiledSite, path: string): CompiledFile | undefined {
+  const entry = site.paths.get(path);
+  if (entry?.kind !== 'redirect') return entry?.file;
+  const target = site.paths.get(entry.to);
+  return target?.kind === 'file' ? target.file : undefined;
 }
 
-function nearestNotFoundPage(site: CompiledSite, path: string): CompiledFile | undefined {
-  for (let end = path.lastIndexOf('/'); end >= 0; end = path.lastIndexOf('/', end - 1)) {
-    const page = site.files.get(`${path.slice(0, end)}/404.html`);
-    if (page !== undefined || end === 0) return page;
+/** A rule for everything that shows a page must not turn a missing script or image into one. */
+function isMissingAsset(file: CompiledFile, { path, headers }: RouteRequest): boolean {
+  const isPage = file.contentType.startsWith('text/html');
+  return isPage && isAssetPath(path) && headers['sec-fetch-mode'] !== 'navigate';
+}
+
+function matchFunction(
+  site: CompiledSite,
+  path: string,
+  method: string,
+): Extract<RouteMatch, { kind: 'function' | 'wrong-method' }> | undefined {
+  const found = site.functions.match(path, method);
+  switch (found.kind) {
+    case 'match':
+      return { kind: 'function', resource: found.resource };
+    case 'wrong-method':
+      return { kind: 'wrong-method', allow: found.allowed.join(', ') };
+    case 'none':
+      return undefined;
+    default:
+      return found satisfies never;
   }
-  return undefined;
 }

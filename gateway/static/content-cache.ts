@@ -6,9 +6,14 @@ import { observedGauge, type Registry } from '../../core/metrics.ts';
 /** Bytes that never change, under their content id. */
 export type Content = {
   body: Buffer;
-  /** SHA-256 of the bytes, lower-case hex. */
+  /** SHA-256 in lower-case hex: of the bytes, or of the bytes that these are an encoding of. */
   hash: string;
+  /** When the bucket says the object was written; only where it was asked. Whole seconds. */
+  lastModifiedMs?: number | undefined;
 };
+
+/** What a load answers: the bytes, and what the bucket says about them. */
+export type LoadedContent = { body: Buffer; lastModifiedMs?: number | undefined };
 
 export type ContentCache = {
   /** The content if it is in memory: synchronous, and marks it as used. */
@@ -17,23 +22,27 @@ export type ContentCache = {
   fill(
     contentId: string,
     expectedHash: string | undefined,
-    load: () => Promise<Buffer | undefined>,
+    load: () => Promise<LoadedContent | undefined>,
   ): Promise<Content | undefined>;
+  /** Keeps bytes that were made here. */
+  put(contentId: string, content: Content): void;
 };
 
-// What an entry costs beside its bytes: keys, objects and prepared headers.
-const ENTRY_OVERHEAD_BYTES = 1024;
+// What an entry costs beside its bytes: keys, objects, and the headers that are kept ready for it.
+const ENTRY_OVERHEAD_BYTES = 2048;
 
 /** The LRU of static files, bounded in bytes. What is in it was hashed, so one tenant cannot fill another's entry. */
 export function createContentCache(options: { maxBytes: number; registry: Registry }): ContentCache {
   const entries = new LRUCache<string, Content>({
-    maxSize: options.maxBytes,
+    // The library's bound must be positive; an entry larger than it is not kept.
+    maxSize: Math.max(1, options.maxBytes),
     sizeCalculation: ({ body }, id) => body.length + id.length * 2 + ENTRY_OVERHEAD_BYTES,
   });
   const filling = new Map<string, Promise<Content | undefined>>();
   observe(entries, options.registry);
   return {
     get: (contentId) => entries.get(contentId),
+    put: (contentId, content) => void entries.set(contentId, content),
     fill: async (contentId, expectedHash, load) => {
       const known = entries.get(contentId);
       if (known !== undefined) return known;
@@ -58,18 +67,18 @@ export function createContentCache(options: { maxBytes: number; registry: Regist
  * what every other site with that hash serves.
  */
 async function loadChecked(
-  load: () => Promise<Buffer | undefined>,
+  load: () => Promise<LoadedContent | undefined>,
   expectedHash: string | undefined,
 ): Promise<Content | undefined> {
-  const body = await load();
-  if (body === undefined) return undefined;
-  const hash = createHash('sha256').update(body).digest('hex');
+  const loaded = await load();
+  if (loaded === undefined) return undefined;
+  const hash = createHash('sha256').update(loaded.body).digest('hex');
   if (expectedHash !== undefined && expectedHash !== hash) {
     throw new EdgeError('OBJECT_MISSING', {
       detail: `an object has hash ${hash}, its manifest says ${expectedHash}`,
     });
   }
-  return { body, hash };
+  return { ...loaded, hash };
 }
 
 function observe(entries: LRUCache<string, Content>, registry: Registry): void {

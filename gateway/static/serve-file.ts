@@ -1,11 +1,28 @@
-import { EdgeError } from '../../core/errors.ts';
-import type { ObjectStore } from '../../store/object-store.ts';
-import type { Answer, Exchange } from '../exchange.ts';
-import type { CompiledFile } from '../site/compile-site.ts';
-import type { Content, ContentCache } from './content-cache.ts';
+import { systemClock, type Clock } from '../../core/clock.ts';
+import { EdgeError, type ErrorCode } from '../../core/errors.ts';
+import { silentLogger, type Logger } from '../../core/log.ts';
+import type { ByteRange, ObjectStore } from '../../store/object-store.ts';
+import { headerOf, type Answer, type Exchange, type FlatHeaders } from '../exchange.ts';
+import { refuse } from '../refuse.ts';
+import type { CompiledSite } from '../site/compile-site.ts';
+import type { FileMatch } from '../site/match-route.ts';
+import { buildHeaders, notModifiedHeaders } from './build-headers.ts';
+import { chooseForm, validatorsOf } from './choose-form.ts';
+import type { ContentCache } from './content-cache.ts';
+import { createEncoder } from './encode-contents.ts';
+import { createFormFinder, missing, type Form, type FormFinder } from './find-form.ts';
+import { fromMemory, type MemoryRequest } from './from-memory.ts';
+import { HIT_STATUS, keepReady } from './keep-ready.ts';
+import { evaluatePreconditions } from './preconditions.ts';
+import { resolveRange, type RangeSpec } from './ranges.ts';
 
 export type FileServer = {
-  serve(exchange: Exchange, file: CompiledFile, status: 200 | 404): Promise<Answer>;
+  serve(exchange: Exchange, site: CompiledSite, match: FileMatch): Promise<Answer>;
+  /** The answer without waiting, where memory has it ready; see from-memory.ts. */
+  fromMemory(site: CompiledSite, request: MemoryRequest): Answer | undefined;
+  /** Resolves when no file is being encoded in the background. */
+  idle(): Promise<void>;
+  close(): Promise<void>;
 };
 
 export type FileServerParts = {
@@ -13,76 +30,142 @@ export type FileServerParts = {
   store: ObjectStore;
   /** Larger files stream from the bucket and do not pass through memory. */
   maxEntryBytes: number;
+  log?: Logger;
+  clock?: Pick<Clock, 'nowMs'>;
 };
 
+/** One answer in the making. */
+type Serving = { store: ObjectStore; exchange: Exchange; form: Form; headers: FlatHeaders };
+
+/** Answers with a file: finds the form that suits the request, then decides between 200, 206, 304 and an error. */
 export function createFileServer(parts: FileServerParts): FileServer {
+  const { contents, store, maxEntryBytes, log = silentLogger(), clock = systemClock } = parts;
+  const encoder = createEncoder({ contents, log });
+  const forms = createFormFinder({ contents, encoder, store, log, maxEntryBytes });
   return {
-    serve: async (exchange, file, status) => {
-      const known = parts.contents.get(file.contentId);
-      exchange.event.cache = known === undefined ? 'miss' : 'hit';
-      if (known !== undefined) return whole(exchange, file, known, status);
-      if (await isLarge(parts, file)) return streamed(parts.store, exchange, file, status);
-      const content = await parts.contents.fill(file.contentId, file.resource.hash, () =>
-        parts.store.read(file.objectKey, { maxBytes: parts.maxEntryBytes }),
-      );
-      if (content === undefined) throw missing(file);
-      return whole(exchange, file, content, status);
+    fromMemory: (site, request) => fromMemory(contents, site, request),
+    idle: () => encoder.idle(),
+    close: () => encoder.close(),
+    serve: async (exchange, site, match) => {
+      const { method, headers: sent } = exchange;
+      const { file, status } = match;
+      const conditional = { method, headers: sent, nowMs: clock.nowMs() };
+      const { form, range } = await chooseForm(forms, { ...conditional, file, hasRanges: status === 200 });
+      if (form === undefined) return refused(exchange, 'NOT_ACCEPTABLE', ['Vary', 'Accept-Encoding']);
+      const validators = validatorsOf(form);
+      const headers = headersOf(forms, exchange, site, { match, form });
+      const serving = { store, exchange, form, headers };
+      noteCacheResult(exchange, form);
+      if (match.entry !== undefined) keepReady(forms, { site, match, form, headers });
+      // RFC 9110 section 13.2.1: conditions count only where the answer would otherwise be a success.
+      const verdict = status === 200 ? evaluatePreconditions(conditional, validators) : 'proceed';
+      if (verdict === 'not-modified') {
+        return { status: 304, headers: finish(serving, notModifiedHeaders(headers)), body: null };
+      }
+      if (verdict === 'precondition-failed') return refused(exchange, 'PRECONDITION_FAILED', varyOf(headers));
+      return range === undefined ? whole(serving, status) : part(serving, range);
     },
   };
 }
 
-async function isLarge({ store, maxEntryBytes }: FileServerParts, file: CompiledFile): Promise<boolean> {
-  const size = file.resource.size ?? (await store.head(file.objectKey))?.size;
-  if (size === undefined) throw missing(file);
-  return size > maxEntryBytes;
+function headersOf(
+  forms: FormFinder,
+  { target }: Exchange,
+  site: CompiledSite,
+  { match, form }: { match: FileMatch; form: Form },
+): FlatHeaders {
+  const { file, status, isFallback } = match;
+  const { etag, lastModifiedMs } = validatorsOf(form);
+  return buildHeaders({
+    site,
+    file,
+    path: target.path,
+    status,
+    isFallback,
+    coding: form.coding,
+    varies: form.coding !== 'identity' || forms.varies(file, form.size),
+    // What stands in for a missing page is no state of that page, so it cannot be validated.
+    etag: status === 200 ? etag : undefined,
+    lastModifiedMs: status === 200 ? lastModifiedMs : undefined,
+  });
 }
 
-function whole(exchange: Exchange, file: CompiledFile, content: Content, status: 200 | 404): Answer {
-  const etag = `"${content.hash.slice(0, 32)}"`;
-  const headers = [...representationHeaders(exchange, file), 'ETag', etag];
-  if (status === 200 && matches(exchange.headers['if-none-match'], etag))
-    return { status: 304, headers, body: null };
-  headers.push('Content-Type', file.contentType, 'Content-Length', String(content.body.length));
-  return { status, headers, body: content.body };
+async function whole(serving: Serving, status: number): Promise<Answer> {
+  const { form, headers } = serving;
+  const body = await bodyOf(serving, undefined);
+  return { status, headers: finish(serving, [...headers, 'Content-Length', String(form.size)]), body };
 }
 
-async function streamed(
-  store: ObjectStore,
-  exchange: Exchange,
-  file: CompiledFile,
-  status: number,
-): Promise<Answer> {
+/** RFC 9110 sections 14.4, 15.3.7 and 15.5.17. */
+async function part(serving: Serving, spec: RangeSpec): Promise<Answer> {
+  const { form, headers, exchange } = serving;
+  const range = resolveRange(spec, form.size);
+  if (range.kind === 'whole') return whole(serving, 200);
+  if (range.kind === 'unsatisfiable') {
+    const named = ['Content-Range', `bytes */${form.size}`, ...varyOf(headers)];
+    return refused(exchange, 'RANGE_NOT_SATISFIABLE', named);
+  }
+  const { start, end } = range;
+  const ranged = ['Content-Range', `bytes ${start}-${end}/${form.size}`];
+  const length = ['Content-Length', String(end - start + 1)];
+  const body = await bodyOf(serving, { start, end });
+  return { status: 206, headers: finish(serving, [...headers, ...ranged, ...length]), body };
+}
+
+async function bodyOf(
+  { store, exchange, form }: Serving,
+  range: ByteRange | undefined,
+): Promise<Answer['body']> {
+  const { source, size } = form;
+  if (source.kind === 'memory') {
+    return range === undefined ? source.body : source.body.subarray(range.start, range.end + 1);
+  }
+  // A HEAD says what a GET would, so it must know whether the object is there.
+  if (exchange.method === 'HEAD') {
+    const head = await store.head(source.objectKey);
+    if (head?.size !== size) throw missing(source.objectKey);
+    return null;
+  }
   const abort = new AbortController();
   exchange.outgoing.once('close', () => abort.abort());
-  const object = await store.get(file.objectKey, { signal: abort.signal });
-  if (object === undefined) throw missing(file);
-  const headers = representationHeaders(exchange, file);
-  if (file.resource.hash !== undefined) headers.push('ETag', `"${file.resource.hash.slice(0, 32)}"`);
-  headers.push('Content-Type', file.contentType, 'Content-Length', String(object.size));
-  return { status, headers, body: object.body };
-}
-
-function representationHeaders(exchange: Exchange, file: CompiledFile): string[] {
-  const cacheStatus =
-    exchange.event.cache === 'hit' ? 'origan-edge; hit' : 'origan-edge; fwd=uri-miss; stored';
-  return [
-    'Cache-Control',
-    file.cacheControl,
-    'Cache-Status',
-    cacheStatus,
-    'X-Origan-Request-Id',
-    exchange.id,
-  ];
-}
-
-/** RFC 9110 section 13.1.2: weak comparison, lists, `*`. */
-function matches(ifNoneMatch: string | undefined, etag: string): boolean {
-  if (ifNoneMatch === undefined) return false;
-  return ifNoneMatch.split(',').some((tag) => tag.trim() === '*' || tag.trim().replace(/^W\//, '') === etag);
-}
-
-function missing(file: CompiledFile): EdgeError {
-  return new EdgeError('OBJECT_MISSING', {
-    detail: `the bucket lacks ${file.objectKey}, which the manifest names`,
+  const object = await store.get(source.objectKey, { range, signal: abort.signal });
+  if (object === undefined) throw missing(source.objectKey);
+  if (object.size === size) return object.body;
+  object.body.destroy();
+  throw new EdgeError('OBJECT_MISSING', {
+    detail: `${source.objectKey} has ${object.size} bytes, its manifest says ${size}`,
   });
+}
+
+/** What the edge answers in place of the file; `named` are headers that tell about the resource. */
+function refused(exchange: Exchange, code: ErrorCode, named: FlatHeaders): Answer {
+  exchange.event.error = code;
+  const reply = refuse(new EdgeError(code), exchange.id, exchange.headers.accept);
+  return { ...reply, headers: [...reply.headers, ...named] };
+}
+
+function varyOf(headers: FlatHeaders): FlatHeaders {
+  const vary = headerOf(headers, 'vary');
+  return vary === undefined ? [] : ['Vary', vary];
+}
+
+function noteCacheResult({ event }: Exchange, { source }: Form): void {
+  event.cache = source.kind === 'bucket' ? 'bypass' : source.wasHit ? 'hit' : 'miss';
+}
+
+
+
+/** Cache-Status (RFC 9211) and the request's id go last. */
+function finish({ exchange, form }: Serving, headers: FlatHeaders): FlatHeaders {
+  return [...headers, 'Cache-Status', cacheStatus(exchange, form), 'X-Origan-Request-Id', exchange.id];
+}
+
+function cacheStatus({ event }: Exchange, { source }: Form): string {
+  const status =
+    source.kind === 'bucket'
+      ? 'origan-edge; fwd=bypass'
+      : source.wasHit
+        ? HIT_STATUS
+        : 'origan-edge; fwd=uri-miss; stored';
+  return event.mapping === 'stale' ? `${status}; detail=stale-mapping` : status;
 }

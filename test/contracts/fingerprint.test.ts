@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { findFingerprinted } from '../../cli/fingerprint.ts';
+import { findFingerprinted } from '../../contracts/fingerprint.ts';
 
 const only = (path: string): boolean => findFingerprinted([path]).has(path);
 

@@ -1,0 +1,59 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import type { Answer } from '../exchange.ts';
+import type { CompiledSite } from '../site/compile-site.ts';
+import type { ContentCache } from './content-cache.ts';
+import { acceptedCodings } from './negotiate.ts';
+import type { ReadyForm, ReadyForms } from './ready-form.ts';
+
+export type MemoryRequest = {
+  id: string;
+  method: string;
+  /** Request target as received. */
+  url: string;
+  headers: IncomingHttpHeaders;
+};
+
+/**
+ * The answer to a plain request for a file that is in memory with its headers ready, without waiting for anything.
+ * Undefined for whatever is unusual: then the ordinary way answers, with the same bytes. This path exists because a
+ * hit through the steps of the flow costs several times the CPU of a bare HTTP server.
+ */
+export function fromMemory(
+  contents: ContentCache,
+  site: CompiledSite,
+  { id, method, url, headers }: MemoryRequest,
+): Answer | undefined {
+  if ((method !== 'GET' && method !== 'HEAD') || isUnusual(headers)) return undefined;
+  const mark = url.indexOf('?');
+  // Entries are ready only where a path reads the same encoded and decoded, so there is nothing to decode here.
+  const entry = site.paths.get(mark === -1 ? url : url.slice(0, mark));
+  if (entry?.kind !== 'file' || entry.ready === undefined) return undefined;
+  const ready = readyForm(entry.ready, headers['accept-encoding']);
+  const content = ready === undefined ? undefined : contents.get(ready.contentId);
+  if (ready === undefined || content?.body.length !== ready.size) return undefined;
+  const ifNoneMatch = headers['if-none-match'];
+  if (ifNoneMatch === undefined) return { status: 200, headers: ready.ok.concat(id), body: content.body };
+  if (ifNoneMatch !== ready.etag) return undefined;
+  return { status: 304, headers: ready.notModified.concat(id), body: null };
+}
+
+/** Conditions and ranges that the ordinary way evaluates. */
+function isUnusual(headers: IncomingHttpHeaders): boolean {
+  return (
+    headers.range !== undefined ||
+    headers['if-match'] !== undefined ||
+    headers['if-modified-since'] !== undefined ||
+    headers['if-unmodified-since'] !== undefined
+  );
+}
+
+/** The best form that the file has; undefined where that is not known yet. */
+function readyForm(ready: ReadyForms, acceptEncoding: string | string[] | undefined): ReadyForm | undefined {
+  if (Array.isArray(acceptEncoding)) return undefined;
+  for (const coding of acceptedCodings(acceptEncoding)) {
+    const form = ready[coding];
+    if (form === undefined) return undefined;
+    if (form !== 'absent') return form;
+  }
+  return undefined;
+}

@@ -1,0 +1,17 @@
+import type { FlatHeaders } from '../exchange.ts';
+import type { EntityTag } from './etag.ts';
+import type { Coding } from './negotiate.ts';
+
+/** One form of a file with its headers put together: what a request costs is a look-up of the bytes. */
+export type ReadyForm = {
+  /** Key of the bytes in the content cache; they may be gone from it. */
+  contentId: string;
+  size: number;
+  etag: EntityTag;
+  /** Headers of 200 and of 304, complete but for the value of the last one, the request id. */
+  ok: FlatHeaders;
+  notModified: FlatHeaders;
+};
+
+/** `absent`: the file has no such form and never will. */
+export type ReadyForms = { [Name in Coding]?: ReadyForm | 'absent' };
