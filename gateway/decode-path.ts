@@ -25,6 +25,11 @@ export function decodePath(received: string): DecodedPath {
   return { path: join(kept, decoded), rawPath: join(kept, raw) };
 }
 
+/** Bytes beyond ASCII do not belong in a target, but clients send UTF-8 as it is; Node shows each byte as a character. */
+export function escapeBytes(received: string): string {
+  return received.replaceAll(/[\x80-\xff]/g, (byte) => `%${byte.charCodeAt(0).toString(16).toUpperCase()}`);
+}
+
 /** The path as a URL shows it: what RFC 3986 section 3.3 does not allow in a segment is escaped. */
 export function encodePath(path: string): string {
   return path.split('/').map(encodeSegment).join('/');
@@ -35,14 +40,6 @@ function encodeSegment(segment: string): string {
   return encodeURIComponent(segment.toWellFormed()).replaceAll(
     /%(?:24|26|2B|2C|3A|3B|3D|40)/g,
     decodeURIComponent,
-  );
-}
-
-/** Bytes beyond ASCII do not belong in a target, but clients send UTF-8 as it is; Node shows each byte as a character. */
-function escapeBytes(received: string): string {
-  return received.replaceAll(
-    /[\x80-\xff]/g,
-    (byte) => `%${byte.charCodeAt(0).toString(16).toUpperCase()}`,
   );
 }
 

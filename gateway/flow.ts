@@ -1,7 +1,10 @@
 import { EdgeError } from '../core/errors.ts';
+import { options, redirect } from './answer-directly.ts';
 import type { Edge } from './edge.ts';
 import type { Answer, Exchange } from './exchange.ts';
-import { matchRoute } from './site/match-route.ts';
+import type { CompiledSite } from './site/compile-site.ts';
+import { editAnswer } from './site/edit-answer.ts';
+import { matchRoute, type FunctionRoute } from './site/match-route.ts';
 
 /**
  * The life of a request: which build the host shows, what of that build answers, and the answer. Steps that fail
@@ -10,15 +13,17 @@ import { matchRoute } from './site/match-route.ts';
 export async function answer(edge: Edge, exchange: Exchange): Promise<Answer> {
   const { target, method, headers } = exchange;
   const site = await edge.sites.resolve(exchange);
-  const route = matchRoute(site, { path: target.path, method, headers });
+  const route = matchRoute(site, { ...target, method, headers });
   switch (route.kind) {
     case 'file':
       exchange.event.route = route.status === 404 ? 'not-found' : 'static';
-      return edge.files.serve(exchange, route.file, route.status);
+      return edge.files.serve(exchange, site, route);
     case 'function':
-      return edge.functions.call(exchange, site, route.resource);
+      return callFunction(edge, exchange, site, route);
+    case 'redirect':
+      return redirect(exchange, site, route);
     case 'options':
-      return withAllow(exchange, route.allow);
+      return options(exchange, route.allow);
     case 'wrong-method':
       exchange.event.allow = route.allow;
       throw new EdgeError('METHOD_NOT_ALLOWED');
@@ -30,9 +35,14 @@ export async function answer(edge: Edge, exchange: Exchange): Promise<Answer> {
   }
 }
 
-/** RFC 9110 section 9.3.7. */
-function withAllow(exchange: Exchange, allow: string): Answer {
-  exchange.event.route = 'static';
-  const headers = ['Allow', allow, 'Cache-Status', 'origan-edge', 'X-Origan-Request-Id', exchange.id];
-  return { status: 204, headers, body: null };
+/** A rewrite shows itself to the function as the path and query that it was rewritten to. */
+async function callFunction(
+  edge: Edge,
+  exchange: Exchange,
+  site: CompiledSite,
+  { resource, rewritten }: FunctionRoute,
+): Promise<Answer> {
+  const target = { ...exchange.target, ...rewritten };
+  const reply = await edge.functions.call({ ...exchange, target }, site, resource);
+  return editAnswer(reply, site, { resource, path: exchange.target.path });
 }

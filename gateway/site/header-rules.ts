@@ -15,7 +15,11 @@ export type HeaderRules = {
 };
 
 /** Names that hold one value each: of several rules the last one wins. Others are appended to. */
-const SINGLE_VALUED: ReadonlySet<string> = new Set(['content-type', 'content-disposition', 'content-location']);
+const SINGLE_VALUED: ReadonlySet<string> = new Set([
+  'content-type',
+  'content-disposition',
+  'content-location',
+]);
 /** Rules may add to them but not take them away: caches in front rely on them. */
 const NOT_REMOVABLE: ReadonlySet<string> = new Set(['content-type', 'vary']);
 

@@ -17,11 +17,17 @@ export type FileMatch = {
   entry?: SitePath;
 };
 
+export type FunctionRoute = {
+  kind: 'function';
+  resource: FunctionResource;
+  /** What a rewrite makes of the request: called in place of its own path and query. */
+  rewritten?: { path: string; rawPath: string; search: string };
+};
+
 /** What a request is going to be answered with: decided before any byte is fetched. */
 export type RouteMatch =
   | FileMatch
-  /** `rewritten`: path and query to call it with in place of the request's own. */
-  | { kind: 'function'; resource: FunctionResource; rewritten?: { rawPath: string; search: string } }
+  | FunctionRoute
   | { kind: 'redirect'; status: number; location: string }
   | { kind: 'options'; allow: string }
   | { kind: 'wrong-method'; allow: string }
@@ -79,7 +85,9 @@ function follow(site: CompiledSite, request: RouteRequest, match: RedirectMatch)
       : (otherMethod(request.method) ?? { kind: 'file', file, status: 200, isFallback: false });
   }
   const found = matchFunction(site, path, request.method);
-  return found?.kind === 'function' ? { ...found, rewritten: { rawPath, search: match.search } } : found;
+  return found?.kind === 'function'
+    ? { ...found, rewritten: { path, rawPath, search: match.search } }
+    : found;
 }
 
 /** The file that a path shows in the end, clean URLs followed. */

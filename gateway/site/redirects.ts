@@ -66,8 +66,8 @@ function firstDynamic(rules: readonly RedirectRule[], request: RedirectRequest):
 /** Undefined where the rule would lead to the very URL that was asked for. */
 function apply(rule: RedirectRule, request: RedirectRequest): RedirectMatch | undefined {
   const target = encodeTarget(fill(rule, request.rawPath));
-  const [beforeFragment = '', fragment] = splitOnce(target, '#');
-  const [path = '', query] = splitOnce(beforeFragment, '?');
+  const [beforeFragment, fragment] = splitOnce(target, '#');
+  const [path, query] = splitOnce(beforeFragment, '?');
   const search = query === undefined ? request.search : `?${query}`;
   if (rule.status === 200) {
     return { kind: 'rewrite', rawPath: path, search, isWildcard: rule.from.endsWith('*') };
@@ -85,7 +85,7 @@ function fill(rule: RedirectRule, rawPath: string): string {
     if (segment === '*') values['splat'] = given.slice(index).join('/');
     else if (segment.startsWith(':')) values[segment.slice(1)] = given[index] ?? '';
   }
-  const [path = '', query] = splitOnce(rule.to, '?');
+  const [path, query] = splitOnce(rule.to, '?');
   if (query === undefined) return fillTarget(path, values);
   const inQuery = Object.fromEntries(Object.entries(values).map(([name, value]) => [name, forQuery(value)]));
   // fillTarget leaves the origin of a URL alone: a query must not look like one.

@@ -25,7 +25,8 @@ export async function chooseForm(forms: FormFinder, request: ChoiceRequest): Pro
   if (range !== undefined && codings.includes('identity')) {
     const form = await forms.find(request.file, ['identity']);
     const ifRange = joined(request.headers['if-range']);
-    if (form !== undefined && ifRangeHolds(ifRange, validatorsOf(form), request.nowMs)) return { form, range };
+    if (form !== undefined && ifRangeHolds(ifRange, validatorsOf(form), request.nowMs))
+      return { form, range };
   }
   return { form: await forms.find(request.file, codings), range: undefined };
 }

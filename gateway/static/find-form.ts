@@ -62,18 +62,23 @@ async function firstForm(
   let failure: unknown;
   for (const coding of codings) {
     try {
-      const form = await (coding === 'identity' ? identity(parts, file) : encoded(parts, file, coding));
+      const form = await (coding === 'identity'
+        ? identityForm(parts, file)
+        : encodedForm(parts, file, coding));
       if (form !== undefined) return form;
     } catch (error) {
       failure ??= error;
-      parts.log.warn({ coding, path: file.resource.urlPath, error: messageOf(error) }, 'a form cannot be had');
+      parts.log.warn(
+        { coding, path: file.resource.urlPath, error: messageOf(error) },
+        'a form cannot be had',
+      );
     }
   }
   if (failure !== undefined) throw failure;
   return undefined;
 }
 
-async function encoded(
+async function encodedForm(
   parts: FormFinderParts,
   file: CompiledFile,
   coding: Exclude<Coding, 'identity'>,
@@ -101,7 +106,7 @@ function madeForm(
   return content === undefined ? undefined : inMemory({ content, wasHit: true }, id, coding);
 }
 
-async function identity(parts: FormFinderParts, file: CompiledFile): Promise<Form> {
+async function identityForm(parts: FormFinderParts, file: CompiledFile): Promise<Form> {
   const { contentId, objectKey, resource } = file;
   const known = parts.contents.get(contentId);
   if (known !== undefined) return requestEncodings(parts, file, { content: known, wasHit: true });

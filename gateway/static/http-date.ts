@@ -3,7 +3,9 @@ const MONTH_LIST = MONTHS.split('|');
 const TIME = String.raw`(\d{2}):(\d{2}):(\d{2})`;
 
 // RFC 9110 section 5.6.7: the preferred form, and the two obsolete ones that must be accepted.
-const IMF_FIXDATE = new RegExp(`^(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), (\\d{2}) (${MONTHS}) (\\d{4}) ${TIME} GMT$`);
+const IMF_FIXDATE = new RegExp(
+  `^(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), (\\d{2}) (${MONTHS}) (\\d{4}) ${TIME} GMT$`,
+);
 const RFC850 = new RegExp(
   `^(?:Monday|Tuesday|Wednesday|Thursday|Friday|Saturday|Sunday), (\\d{2})-(${MONTHS})-(\\d{2}) ${TIME} GMT$`,
 );

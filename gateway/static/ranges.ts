@@ -3,7 +3,9 @@ import { parseHttpDate } from './http-date.ts';
 import type { Validators } from './preconditions.ts';
 
 /** A Range header as it was sent: `last` undefined is an open end, `suffix` the last so many bytes. */
-export type RangeSpec = { kind: 'from'; first: number; last: number | undefined } | { kind: 'suffix'; length: number };
+export type RangeSpec =
+  | { kind: 'from'; first: number; last: number | undefined }
+  | { kind: 'suffix'; length: number };
 
 /** The range of a representation of known size. */
 export type ResolvedRange = { kind: 'whole' } | ({ kind: 'part' } & ByteRange) | { kind: 'unsatisfiable' };
@@ -20,7 +22,9 @@ export function parseRange(field: string): RangeSpec | undefined {
   if (set === undefined) return undefined;
   // RFC 9110 section 5.6.1.2: empty elements of a list do not count.
   const elements = set.split(',');
-  const specs = elements.map((element, index) => trimInner(element, index, elements.length)).filter((spec) => spec !== '');
+  const specs = elements
+    .map((element, index) => trimInner(element, index, elements.length))
+    .filter((spec) => spec !== '');
   const [only] = specs;
   if (specs.length !== 1 || only === undefined) return undefined;
   const [, first, last, suffix] = SINGLE.exec(only) ?? [];
@@ -28,7 +32,9 @@ export function parseRange(field: string): RangeSpec | undefined {
   if (first === undefined) return undefined;
   const end = last === undefined || last === '' ? undefined : Number(last);
   // 14.1.1: a last position before the first makes the range invalid.
-  return end !== undefined && end < Number(first) ? undefined : { kind: 'from', first: Number(first), last: end };
+  return end !== undefined && end < Number(first)
+    ? undefined
+    : { kind: 'from', first: Number(first), last: end };
 }
 
 /** Optional white space stands around commas only, so not at the outer ends of the list. */

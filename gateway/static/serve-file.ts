@@ -153,8 +153,6 @@ function noteCacheResult({ event }: Exchange, { source }: Form): void {
   event.cache = source.kind === 'bucket' ? 'bypass' : source.wasHit ? 'hit' : 'miss';
 }
 
-
-
 /** Cache-Status (RFC 9211) and the request's id go last. */
 function finish({ exchange, form }: Serving, headers: FlatHeaders): FlatHeaders {
   return [...headers, 'Cache-Status', cacheStatus(exchange, form), 'X-Origan-Request-Id', exchange.id];
