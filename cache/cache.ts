@@ -1,5 +1,8 @@
-import type { CacheKey } from './keys.ts';
+import type { CacheKey, ListKey, LockKey } from './keys.ts';
 import type { Invalidation, Loaded, Lookup, Resolved, WriteOutcome } from './lookup.ts';
+import type { LockAttempt } from './lock.ts';
+import type { ListPage } from './list.ts';
+import type { TagVersions } from './tags.ts';
 
 export type FallbackOptions = {
   /** Aborted when the caller no longer wants the answer; the shared load goes on while others wait for it. */
@@ -8,6 +11,26 @@ export type FallbackOptions = {
 
 /** A loader gets a signal that fires at the hard deadline. */
 export type Loader<Value> = (signal: AbortSignal) => Promise<Loaded<Value>>;
+
+export type InvalidateOptions = {
+  /** An entry of at least this revision is newer than the invalidation and stays. */
+  rev?: number | undefined;
+  /**
+   * The key showed nothing before (a domain that was just created), so that no gateway can serve anything older:
+   * gateways unknown to a registry that has just begun are not waited for.
+   */
+  isFirst?: boolean | undefined;
+  /** Give up waiting after this long; default twice the lease. */
+  waitMs?: number | undefined;
+};
+
+/** Told of every invalidation that reaches this process, before it is acknowledged. Must be quick and must not throw. */
+export type InvalidationListener = (event: InvalidationEvent) => void;
+
+export type InvalidationEvent =
+  | { kind: 'key'; family: string; name: string }
+  /** Messages may have been missed: whatever is derived from the cache must be checked before it is used. */
+  | { kind: 'all' };
 
 /**
  * The cache that every service shares. Whatever happens to the cache server, no method throws and none takes
@@ -24,19 +47,40 @@ export type Cache = {
   getMany<Value>(keys: readonly CacheKey<Value>[]): Promise<Lookup<Value>[]>;
   set<Value>(
     key: CacheKey<Value>,
-    value: Value,
-    options?: { ttlMs?: number; rev?: number },
+    value: NoInfer<Value>,
+    options?: { ttlMs?: number | undefined; rev?: number | undefined },
   ): Promise<WriteOutcome>;
   del(keys: readonly CacheKey<unknown>[]): Promise<WriteOutcome>;
   exists(key: CacheKey<unknown>): Promise<Lookup<boolean>>;
   /** near memory -> shared cache -> loader, collapsed; stale where that is better than nothing. */
   getWithFallback<Value>(
     key: CacheKey<Value>,
-    loader: Loader<Value>,
+    loader: Loader<NoInfer<Value>>,
     options?: FallbackOptions,
   ): Promise<Resolved<Value>>;
   /** Ends the value everywhere: no process serves what it replaced once this resolves with `isComplete`. */
-  invalidate(key: CacheKey<unknown>, options?: { rev?: number }): Promise<Invalidation>;
+  invalidate(key: CacheKey<unknown>, options?: InvalidateOptions): Promise<Invalidation>;
+  /** The same for several keys, with one announcement. */
+  invalidateMany(keys: readonly CacheKey<unknown>[], options?: InvalidateOptions): Promise<Invalidation>;
+  /** Calls `listener` for each invalidation that this process hears of; answers how to stop. */
+  onInvalidated(listener: InvalidationListener): () => void;
+
+  /** Versions of the tags at this moment, to be stored beside what carries the tags; see tags.ts. */
+  tagVersions(project: string, tags: readonly string[]): Promise<TagVersions>;
+  /** The same from memory alone, if that is allowed right now; else undefined. */
+  peekTagVersions(project: string, tags: readonly string[]): string[] | undefined;
+  /** Ends everything that carries the tag, whatever it is: O(1). `soft` only marks it stale. */
+  purgeTag(project: string, tag: string, mode?: 'soft' | 'hard'): Promise<Invalidation>;
+
+  /** One owner at a time, with a fencing number; see lock.ts. */
+  lock(key: LockKey): Promise<LockAttempt>;
+  /** Appends to a capped list, oldest first. */
+  append<Item>(key: ListKey<Item>, items: readonly NoInfer<Item>[]): Promise<WriteOutcome>;
+  /** Items after a position; 0 begins at the oldest that is left. */
+  readList<Item>(key: ListKey<Item>, after: number, count?: number): Promise<ListPage<Item>>;
+
   /** Whether the cache server can be used right now: `up`, `down` (breaker open), `disabled`, or `memory`. */
   state(): 'up' | 'down' | 'disabled' | 'memory';
+  /** Whether this process may use near copies of coherent families right now. */
+  holdsLease(): boolean;
 };

@@ -32,6 +32,11 @@ export type Resolved<Value> =
       ageMs: number;
       /** Served past its freshness because the loader failed or someone else is refreshing it. */
       isStale: boolean;
+      /**
+       * Served although neither the cache nor the source could be asked whether it still holds: availability came
+       * before freshness, and the answer says so (Cache-Status).
+       */
+      isLastKnownGood: boolean;
     }
   | { kind: 'absent'; source: Tier | 'loader' }
   | { kind: 'failed'; cause: EdgeError };
@@ -39,8 +44,8 @@ export type Resolved<Value> =
 /** What became of a write. A cache write never throws: the value is a hint. */
 export type WriteOutcome =
   | { kind: 'stored' }
-  /** A higher revision, a tombstone or a purge that came in between stands against it. */
-  | { kind: 'refused'; reason: 'older-revision' | 'purged-meanwhile' | 'too-large' }
+  /** A higher revision, a tombstone or a purge that came in between stands against it; or nothing of it is left. */
+  | { kind: 'refused'; reason: 'older-revision' | 'purged-meanwhile' | 'too-large' | 'expired' }
   | { kind: 'disabled' }
   | { kind: 'error'; cause: EdgeError };
 

@@ -1,0 +1,49 @@
+import { EdgeError, toEdgeError } from '../core/errors.ts';
+import type { Cache, Loader } from './cache.ts';
+import type { CacheKey } from './family.ts';
+import { Flights } from './flights.ts';
+import type { Invalidation, Resolved } from './lookup.ts';
+
+const NOTHING_DONE: Invalidation = { acknowledged: [], expired: [], isComplete: false, durationMs: 0 };
+
+/**
+ * What CACHE_ENABLED=false means: every look-up is a miss, every load asks the source, nothing is kept. Concurrent
+ * loads of one key are still collapsed, each caller getting an answer that began after it asked.
+ */
+export function disabledCache(): Cache {
+  const flights = new Flights();
+  const cause = new EdgeError('CACHE_FAILED', { detail: 'the cache is switched off (CACHE_ENABLED)' });
+  return {
+    connect: () => Promise.resolve(),
+    close: () => Promise.resolve(),
+    state: () => 'disabled',
+    holdsLease: () => false,
+    peek: () => undefined,
+    get: async () => ({ kind: 'miss' }),
+    getMany: async (keys) => keys.map(() => ({ kind: 'miss' })),
+    set: async () => ({ kind: 'disabled' }),
+    del: async () => ({ kind: 'disabled' }),
+    exists: async () => ({ kind: 'miss' }),
+    getWithFallback: (key, loader) => flights.run(key.name, false, () => load(key, loader)),
+    invalidate: async () => NOTHING_DONE,
+    invalidateMany: async () => NOTHING_DONE,
+    onInvalidated: () => () => undefined,
+    tagVersions: async () => ({ kind: 'error', cause }),
+    peekTagVersions: () => undefined,
+    purgeTag: async () => NOTHING_DONE,
+    lock: async () => ({ kind: 'error', cause }),
+    append: async () => ({ kind: 'disabled' }),
+    readList: async () => ({ kind: 'error', cause }),
+  };
+}
+
+async function load<Value>(_key: CacheKey<Value>, loader: Loader<Value>): Promise<Resolved<Value>> {
+  try {
+    const loaded = await loader(new AbortController().signal);
+    if (loaded.kind === 'absent') return { kind: 'absent', source: 'loader' };
+    const { value } = loaded;
+    return { kind: 'found', value, source: 'loader', ageMs: 0, isStale: false, isLastKnownGood: false };
+  } catch (error) {
+    return { kind: 'failed', cause: toEdgeError(error) };
+  }
+}

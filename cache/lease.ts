@@ -1,0 +1,191 @@
+import type { Clock } from '../core/clock.ts';
+import { messageOf } from '../core/errors.ts';
+import type { Logger } from '../core/log.ts';
+import type { Backend, BusChannel, Member } from './backend.ts';
+
+/** Share of the lease that this process counts on: its clock and the publisher's may run apart by the rest. */
+const COUNTED_SHARE = 0.9;
+const BEATS_PER_LEASE = 3;
+const RETRY_MS = 250;
+
+/**
+ * Under what a process may use near copies of coherent families without asking. `validUntilMs` is monotonic time;
+ * a copy confirmed under another `generation` must be confirmed again. Plain fields: the hot path reads them.
+ */
+export type Lease = { validUntilMs: number; generation: number };
+
+/** A process that shares its data with no other needs no lease: its copies live as long as `L1_TTL` says. */
+export function unlimitedLease(): Lease {
+  return { validUntilMs: Number.POSITIVE_INFINITY, generation: 0 };
+}
+
+/** A process without a lease never uses near copies of coherent families without asking. */
+export function noLease(): Lease {
+  return { validUntilMs: 0, generation: 0 };
+}
+
+export type LeaseEvents = {
+  /** These keys were invalidated; called before the acknowledgement goes out. */
+  onInvalidated(payload: string): void;
+  /** Messages may have been missed: nothing near is current until confirmed. */
+  onAllInvalidated(reason: 'epoch' | 'gap' | 'lost'): void;
+};
+
+export type LeaseOptions = {
+  backend: Backend;
+  clock: Clock;
+  log: Logger;
+  instance: string;
+  leaseMs: number;
+  events: LeaseEvents;
+};
+
+/**
+ * A gateway's membership of the bus. The lease begins anew with each heartbeat that came back over the
+ * subscription: that proves, at the cost of one small message, that the subscription works and that everything
+ * published before it has been seen.
+ */
+export class HeldLease implements Lease {
+  validUntilMs = 0;
+  generation = 0;
+  readonly #options: LeaseOptions;
+  #epoch: string | undefined;
+  #applied = 0;
+  #nonce = '';
+  #sentAtMs = 0;
+  #unanswered = 0;
+  #timer: NodeJS.Timeout | undefined;
+  #isAcking = false;
+  #hasMoreToAck = false;
+  #isClosed = false;
+
+  constructor(options: LeaseOptions) {
+    this.#options = options;
+  }
+
+  start(): void {
+    this.#options.backend.bus.subscribe(['events'], {
+      onMessage: (_channel: BusChannel, text) => this.#receive(text),
+      onSubscribed: () => void this.#beat(),
+      onLost: () => this.#lose('lost'),
+    });
+  }
+
+  get isValid(): boolean {
+    return this.#options.clock.monotonicMs() < this.validUntilMs;
+  }
+
+  get appliedSeq(): number {
+    return this.#applied;
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    clearTimeout(this.#timer);
+    this.validUntilMs = 0;
+    // Best effort: without it, the next flip waits until the lease has run out.
+    await this.#options.backend.bus.leave(this.#options.instance).catch(() => undefined);
+  }
+
+  async #beat(): Promise<void> {
+    if (this.#isClosed) return;
+    clearTimeout(this.#timer);
+    const { backend, clock, leaseMs } = this.#options;
+    this.#noticeSilence();
+    this.#nonce = crypto.randomUUID().slice(0, 8);
+    this.#sentAtMs = clock.monotonicMs();
+    this.#unanswered += 1;
+    let delayMs = leaseMs / BEATS_PER_LEASE;
+    try {
+      await backend.bus.renew(this.#member(), { candidate: crypto.randomUUID(), nowMs: clock.nowMs() });
+    } catch (error) {
+      this.#options.log.debug({ error: messageOf(error) }, 'the lease was not renewed');
+      delayMs = Math.min(delayMs, RETRY_MS);
+      this.#unanswered -= 1;
+    }
+    if (this.#isClosed) return;
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => void this.#beat(), delayMs).unref();
+  }
+
+  /** Renewals reach the server but do not come back: the subscription is dead without having said so. */
+  #noticeSilence(): void {
+    if (this.#unanswered < 2) return;
+    this.#unanswered = 0;
+    this.#options.backend.bus.resubscribe();
+  }
+
+  #receive(text: string): void {
+    const [kind = '', epoch = '', seq = '', instance, nonce] = text.split(' ', 5);
+    if (kind === 'h')
+      this.#receiveHeartbeat(epoch, Number(seq), instance === this.#options.instance ? nonce : '');
+    if (kind === 'i')
+      this.#receiveInvalidation(epoch, Number(seq), text.slice(epoch.length + seq.length + 4));
+  }
+
+  #receiveInvalidation(epoch: string, seq: number, payload: string): void {
+    this.#options.events.onInvalidated(payload);
+    if (epoch !== this.#epoch) {
+      // Not our epoch, so no lease in it: the publisher waits for the old leases, and we begin a new one.
+      if (this.#epoch === undefined) return;
+      this.#lose('epoch');
+      void this.#beat();
+      return;
+    }
+    if (seq === 0 || seq <= this.#applied) return;
+    if (seq > this.#applied + 1) this.#skipTo(seq);
+    this.#applied = seq;
+    void this.#ack();
+  }
+
+  #receiveHeartbeat(epoch: string, seq: number, ownNonce: string | undefined): void {
+    const isMine = ownNonce === this.#nonce;
+    if (epoch !== this.#epoch) {
+      if (!isMine) return;
+      this.#epoch = epoch;
+      this.#applied = seq;
+      this.#endAll('epoch');
+    } else if (seq > this.#applied) {
+      this.#skipTo(seq);
+      void this.#ack();
+    }
+    if (!isMine) return;
+    this.#unanswered = 0;
+    this.validUntilMs = this.#sentAtMs + this.#options.leaseMs * COUNTED_SHARE;
+  }
+
+  /** Messages up to `seq` were missed: whatever they named, nothing near counts any more. */
+  #skipTo(seq: number): void {
+    this.#applied = seq;
+    this.#endAll('gap');
+  }
+
+  #lose(reason: 'lost' | 'epoch'): void {
+    this.validUntilMs = 0;
+    this.#epoch = undefined;
+    this.#endAll(reason);
+  }
+
+  #endAll(reason: 'epoch' | 'gap' | 'lost'): void {
+    this.generation += 1;
+    this.#options.events.onAllInvalidated(reason);
+  }
+
+  /** One acknowledgement at a time: while one is on its way, the next covers all that came in between. */
+  async #ack(): Promise<void> {
+    this.#hasMoreToAck = true;
+    if (this.#isAcking) return;
+    this.#isAcking = true;
+    while (this.#hasMoreToAck && this.#epoch !== undefined) {
+      this.#hasMoreToAck = false;
+      // A lost one is made good by the next heartbeat, which carries the same number.
+      await this.#options.backend.bus.ack(this.#member(), this.#epoch).catch(() => undefined);
+    }
+    this.#isAcking = false;
+  }
+
+  #member(): Member {
+    const { instance, leaseMs } = this.#options;
+    return { instance, nonce: this.#nonce, acked: this.#applied, leaseMs, epoch: this.#epoch ?? '-' };
+  }
+}

@@ -1,0 +1,61 @@
+import { createHash } from 'node:crypto';
+import { Cluster, type Redis } from 'ioredis';
+import { toFailure } from './failure.ts';
+import { hashSlot } from './hash-slot.ts';
+import type { Client } from './scripts.ts';
+
+/** Stands for "no idea which server process": equal to no stamp, so entries read under it are not trusted. */
+export const UNKNOWN_INCARNATION = '????????';
+/** For servers that do not let us ask: restarts from a snapshot then go unnoticed. */
+const UNASKABLE_INCARNATION = 'noinfo--';
+
+/** Identity of the server process that holds a key. */
+export type Incarnations = (physicalName: string) => string;
+
+/** Asks the server, or every node of the cluster, who it is. @throws when it is loading or does not answer. */
+export async function learnIncarnations(client: Client): Promise<Incarnations> {
+  if (client instanceof Cluster) return learnOfCluster(client);
+  const incarnation = await askIdentity(client);
+  return () => incarnation;
+}
+
+async function learnOfCluster(cluster: Cluster): Promise<Incarnations> {
+  const known = new Map<string, string>();
+  const learn = async (node: Redis): Promise<void> => {
+    known.delete(nodeName(node));
+    known.set(nodeName(node), await askIdentity(node));
+  };
+  const watch = (node: Redis): void => {
+    node.on('close', () => known.delete(nodeName(node)));
+    node.on('ready', () => void learn(node).catch(() => undefined)); // Unknown until it answers: reads are misses.
+  };
+  const nodes = cluster.nodes('all');
+  for (const node of nodes) watch(node);
+  cluster.on('+node', (node: Redis) => {
+    watch(node);
+    if (node.status === 'ready') void learn(node).catch(() => undefined); // As above.
+  });
+  const answers = await Promise.allSettled(nodes.map(learn));
+  if (answers.every((answer) => answer.status === 'rejected')) throw new Error('ClusterAllFailed');
+  return (physicalName) => {
+    const owner = cluster.slots[hashSlot(physicalName)]?.[0];
+    return (owner === undefined ? undefined : known.get(owner)) ?? UNKNOWN_INCARNATION;
+  };
+}
+
+async function askIdentity(node: Redis): Promise<string> {
+  const info = await node.info().catch((error: unknown) => {
+    if (toFailure(error, 'info').kind === 'denied') return '';
+    throw error;
+  });
+  if (/^loading:1/m.test(info)) throw new Error('LOADING the dataset');
+  // Redis and Valkey name the process by run_id; Dragonfly by the replication id, which is new at every start.
+  const id = /^run_id:(\w+)/m.exec(info)?.[1] ?? /^master_replid:(\w+)/m.exec(info)?.[1];
+  return id === undefined
+    ? UNASKABLE_INCARNATION
+    : createHash('sha256').update(id).digest('hex').slice(0, UNKNOWN_INCARNATION.length);
+}
+
+function nodeName(node: Redis): string {
+  return `${node.options.host ?? ''}:${node.options.port ?? ''}`;
+}

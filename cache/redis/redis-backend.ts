@@ -1,0 +1,193 @@
+import type { Backend, ListBackend, LockBackend } from '../backend.ts';
+import { claimMarker } from '../claim-marker.ts';
+import { encodeClaim, HEADER_BYTES } from '../entry.ts';
+import { keyNames, type KeyNames } from './key-names.ts';
+import { ReadBatch } from './read-batch.ts';
+import { RedisBus } from './redis-bus.ts';
+import * as scripts from './scripts.ts';
+import { ServerLink, type LinkOptions } from './server-link.ts';
+
+const FENCE_TTL_MS = 30 * 24 * 3_600_000;
+const FILL_REPLIES = { '1': 'stored', '0': 'older-revision', '-1': 'purged-meanwhile' } as const;
+
+/** The backend contract over Redis' protocol: Dragonfly, Valkey, Redis; single, cluster or behind Sentinel. */
+export function redisBackend(options: LinkOptions): Backend {
+  const link = new ServerLink(options);
+  const isCluster = options.target.topology === 'cluster';
+  const names = keyNames(options.config.keyPrefix, isCluster);
+  const bus = new RedisBus({ ...options, link, names, isCluster });
+  return {
+    kind: 'server',
+    connect: () => link.connect(),
+    close: async () => {
+      bus.close();
+      link.close();
+    },
+    isUp: () => link.isUp,
+    onState: (listener) => link.onState(listener),
+    incarnation: (name) => link.incarnation(names.physical(name)),
+    ...entryCommands(link, names, isCluster),
+    list: listCommands(link, names),
+    lock: lockCommands(link, names),
+    bus,
+    info: async () => parseInfo(await link.runRepeatable('info', (client) => client.info())),
+  };
+}
+
+type EntryCommands = Omit<
+  Backend,
+  'kind' | 'connect' | 'close' | 'isUp' | 'onState' | 'incarnation' | 'list' | 'lock' | 'bus' | 'info'
+>;
+
+function entryCommands(link: ServerLink, names: KeyNames, isCluster: boolean): EntryCommands {
+  const { physical } = names;
+  const batch = new ReadBatch((wanted) => readMany(link, wanted));
+  const readOne = (name: string): Promise<Buffer | undefined> =>
+    link.runRepeatable('get', async (client) => (await client.getBuffer(physical(name))) ?? undefined);
+  const readHead = async (name: string): Promise<Buffer | undefined> => {
+    const head = await link.runRepeatable('getrange', (client) =>
+      client.getrangeBuffer(physical(name), 0, HEADER_BYTES - 1),
+    );
+    return head.length === 0 ? undefined : head;
+  };
+  return {
+    // The keys of a cluster's MGET must share a slot, so there each look-up goes by itself.
+    read: (wanted) =>
+      Promise.all(wanted.map((name) => (isCluster ? readOne(name) : batch.read(physical(name))))),
+    readHeads: (wanted) => Promise.all(wanted.map(readHead)),
+    ...compareCommands(link, names),
+    ensure: async (name, entry, ttlMs) =>
+      link.run('ensure', async (client) => {
+        const args = [1, physical(name), entry, Math.ceil(ttlMs)];
+        return (await client.callBuffer('EVAL', [scripts.ENSURE.lua, ...args])) as Buffer;
+      }),
+    remove: async (wanted) => {
+      const counts = isCluster
+        ? wanted.map((name) => link.run('del', (client) => client.del(physical(name))))
+        : [link.run('del', (client) => client.del(...wanted.map(physical)))];
+      return (await Promise.all(counts)).reduce((sum, count) => sum + count, 0);
+    },
+    ttlMs: async (name) => {
+      const leftMs = await link.runRepeatable('pttl', (client) => client.pttl(physical(name)));
+      return leftMs === -2 ? undefined : leftMs === -1 ? Number.POSITIVE_INFINITY : leftMs;
+    },
+    scan: (cursor, glob, count) => scanPage({ link, names }, cursor, glob, count),
+  };
+}
+
+function compareCommands(
+  link: ServerLink,
+  { physical }: KeyNames,
+): Pick<Backend, 'write' | 'fill' | 'claim' | 'unclaim' | 'purge'> {
+  const run = (script: scripts.Script, name: string, args: (string | number | Buffer)[]): Promise<unknown> =>
+    link.run(script.name, (client) => scripts.runScript(client, script, [physical(name)], args));
+  return {
+    write: async (name, entry, { ttlMs, isCompared }) => {
+      if (isCompared) {
+        return (await run(scripts.WRITE, name, [entry, Math.ceil(ttlMs)])) === 1
+          ? 'stored'
+          : 'older-revision';
+      }
+      await link.run('set', (client) => client.set(physical(name), entry, 'PX', Math.ceil(ttlMs)));
+      return 'stored';
+    },
+    fill: async (name, entry, { ttlMs, token }) => {
+      const reply = String(await run(scripts.FILL, name, [entry, Math.ceil(ttlMs), token]));
+      return FILL_REPLIES[reply as keyof typeof FILL_REPLIES];
+    },
+    claim: async (name, claim) => {
+      const marker = claimMarker(claim, link.incarnation(physical(name)));
+      const nowText = String(claim.nowMs).padStart(13, '0');
+      const args = [marker, encodeClaim(claim), nowText, Math.max(1, claim.untilMs - claim.nowMs)];
+      return (await run(scripts.CLAIM, name, args)) === 1;
+    },
+    unclaim: async (name, token) => {
+      await run(scripts.UNCLAIM, name, [token]);
+    },
+    purge: async (name, tombstone, { ttlMs, keepRev }) => {
+      await run(scripts.PURGE, name, [tombstone, Math.ceil(ttlMs), String(keepRev).padStart(16, '0')]);
+    },
+  };
+}
+
+async function readMany(link: ServerLink, physicalNames: string[]): Promise<(Buffer | undefined)[]> {
+  const replies = await link.runRepeatable('mget', (client) => client.mgetBuffer(physicalNames));
+  return replies.map((reply) => reply ?? undefined);
+}
+
+async function scanPage(
+  { link, names }: { link: ServerLink; names: KeyNames },
+  cursor: string,
+  glob: string,
+  count: number,
+): Promise<{ cursor: string; names: string[] }> {
+  const [nodeIndex = 0, position = '0'] = cursor.includes('@') ? splitCursor(cursor) : [0, cursor];
+  return link.run('scan', async (client) => {
+    const nodes = 'nodes' in client ? client.nodes('master') : [client];
+    const node = nodes[nodeIndex];
+    if (node === undefined) return { cursor: '0', names: [] };
+    const [next, found] = await node.scan(position, 'MATCH', names.pattern(glob), 'COUNT', count);
+    const nextCursor = next !== '0' ? `${nodeIndex}@${next}` : `${nodeIndex + 1}@0`;
+    const isLast = next === '0' && nodeIndex + 1 >= nodes.length;
+    return {
+      cursor: isLast ? '0' : nextCursor,
+      names: found.flatMap((physicalName) => names.logical(physicalName) ?? []),
+    };
+  });
+}
+
+// The server's cursor is a 64-bit number: it stays text.
+function splitCursor(cursor: string): [number, string] {
+  const at = cursor.indexOf('@');
+  return [Number(cursor.slice(0, at)), cursor.slice(at + 1)];
+}
+
+function listCommands(link: ServerLink, { physical }: KeyNames): ListBackend {
+  return {
+    append: async (name, items, { maxItems, ttlMs }) => {
+      const args = [maxItems, Math.ceil(ttlMs), ...items];
+      return Number(
+        await link.run('append', (client) =>
+          scripts.runScript(client, scripts.APPEND, [physical(name)], args),
+        ),
+      );
+    },
+    readAfter: async (name, after, count) => {
+      const reply = await link.runRepeatable('read-after', (client) =>
+        scripts.runScript(client, scripts.READ_AFTER, [physical(name)], [after, count]),
+      );
+      const [last, items] = reply as [number, string[]];
+      return { last: Number(last), items };
+    },
+  };
+}
+
+function lockCommands(link: ServerLink, { physical }: KeyNames): LockBackend {
+  return {
+    acquire: async (name, owner, { ttlMs, nowMs }) => {
+      const lockKeys = [physical(name), physical(`${name}:fence`)];
+      const reply = await link.run('lock', (client) =>
+        scripts.runScript(client, scripts.LOCK, lockKeys, [owner, ttlMs, nowMs, FENCE_TTL_MS]),
+      );
+      return reply === null ? undefined : Number(reply);
+    },
+    renew: async (name, owner, ttlMs) =>
+      (await link.run('renew-lock', (client) =>
+        scripts.runScript(client, scripts.RENEW_LOCK, [physical(name)], [owner, ttlMs]),
+      )) === 1,
+    release: async (name, owner) =>
+      (await link.run('release-lock', (client) =>
+        scripts.runScript(client, scripts.RELEASE_LOCK, [physical(name)], [owner]),
+      )) === 1,
+  };
+}
+
+function parseInfo(text: string): ReadonlyMap<string, string> {
+  const lines = text.split(/\r?\n/).filter((line) => line !== '' && !line.startsWith('#'));
+  return new Map(
+    lines.map((line): [string, string] => {
+      const colon = line.indexOf(':');
+      return [line.slice(0, colon), line.slice(colon + 1)];
+    }),
+  );
+}

@@ -1,0 +1,198 @@
+import { createHash } from 'node:crypto';
+import type { Cluster, Redis } from 'ioredis';
+import { NO_CLAIM } from '../entry.ts';
+
+export type Client = Redis | Cluster;
+
+export type Script = { name: string; lua: string; sha: string };
+
+const script = (name: string, lua: string): Script => ({
+  name,
+  lua,
+  sha: createHash('sha1').update(lua).digest('hex'),
+});
+
+// Every key is declared: Dragonfly refuses others, and a cluster finds the slot by them. Offsets are those of
+// entry.ts, and Lua counts from 1. Compared texts are digits of equal width, so that order of text is order of number.
+
+export const WRITE: Script = script(
+  'write',
+  `local current = redis.call('GETRANGE', KEYS[1], 8, 23)
+if #current == 16 and current > string.sub(ARGV[1], 9, 24) then return 0 end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+return 1`,
+);
+
+// "There is no such thing" has no revision of its own: it takes over the one that stood there.
+export const FILL: Script = script(
+  'fill',
+  `local head = redis.call('GETRANGE', KEYS[1], 8, 32)
+if string.sub(head, 17, 25) ~= ARGV[3] then return -1 end
+local entry = ARGV[1]
+local floor = string.sub(head, 1, 16)
+if floor > string.sub(entry, 9, 24) then
+  if string.sub(entry, 3, 3) ~= 'n' then return 0 end
+  entry = string.sub(entry, 1, 8) .. floor .. string.sub(entry, 25)
+end
+redis.call('SET', KEYS[1], entry, 'PX', ARGV[2])
+return 1`,
+);
+
+export const CLAIM: Script = script(
+  'claim',
+  `local claim = redis.call('GETRANGE', KEYS[1], 24, 45)
+if #claim < 22 then
+  redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[4])
+  return 1
+end
+if string.sub(claim, 10, 22) > ARGV[3] then return 0 end
+redis.call('SETRANGE', KEYS[1], 24, ARGV[2])
+return 1`,
+);
+
+export const UNCLAIM: Script = script(
+  'unclaim',
+  `local head = redis.call('GETRANGE', KEYS[1], 2, 32)
+if string.sub(head, 23, 31) ~= ARGV[1] then return 0 end
+if string.sub(head, 1, 1) == 'c' then redis.call('DEL', KEYS[1])
+else redis.call('SETRANGE', KEYS[1], 24, '${NO_CLAIM}') end
+return 1`,
+);
+
+// A server out of memory refuses the tombstone but never the DEL: a purge must not fail for want of memory.
+export const PURGE: Script = script(
+  'purge',
+  `local head = redis.call('GETRANGE', KEYS[1], 2, 23)
+local grave = ARGV[1]
+if #head == 22 then
+  local kind = string.sub(head, 1, 1)
+  local rev = string.sub(head, 7, 22)
+  if (kind == 'v' or kind == 'n') and ARGV[3] ~= '0000000000000000' and rev >= ARGV[3] then return 0 end
+  if rev > string.sub(grave, 9, 24) then
+    grave = string.sub(grave, 1, 8) .. rev .. string.sub(grave, 25)
+  end
+end
+local reply = redis.pcall('SET', KEYS[1], grave, 'PX', ARGV[2])
+if type(reply) == 'table' and reply.err then redis.call('DEL', KEYS[1]) end
+return 1`,
+);
+
+export const ENSURE: Script = script(
+  'ensure',
+  `local current = redis.call('GET', KEYS[1])
+if current then return current end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+return ARGV[1]`,
+);
+
+// The fence never falls behind the clock, so that it still grows after the counter itself was lost.
+export const LOCK: Script = script(
+  'lock',
+  `if redis.call('EXISTS', KEYS[1]) == 1 then return false end
+local before = tonumber(redis.call('GET', KEYS[2]) or '0')
+local fence = string.format('%.0f', math.max(before + 1, tonumber(ARGV[3])))
+redis.call('SET', KEYS[2], fence, 'PX', ARGV[4])
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+return fence`,
+);
+
+export const RENEW_LOCK: Script = script(
+  'renew-lock',
+  `if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+return redis.call('PEXPIRE', KEYS[1], ARGV[2])`,
+);
+
+export const RELEASE_LOCK: Script = script(
+  'release-lock',
+  `if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+return redis.call('DEL', KEYS[1])`,
+);
+
+export const APPEND: Script = script(
+  'append',
+  `local newest = redis.call('LINDEX', KEYS[1], -1)
+local seq = 0
+if newest then seq = tonumber(string.match(newest, '^(%d+)|')) or 0 end
+for index = 3, #ARGV do
+  seq = seq + 1
+  redis.call('RPUSH', KEYS[1], string.format('%.0f|', seq) .. ARGV[index])
+end
+redis.call('LTRIM', KEYS[1], -tonumber(ARGV[1]), -1)
+redis.call('PEXPIRE', KEYS[1], ARGV[2])
+return seq`,
+);
+
+export const READ_AFTER: Script = script(
+  'read-after',
+  `local newest = redis.call('LINDEX', KEYS[1], -1)
+if not newest then return {0, {}} end
+local last = tonumber(string.match(newest, '^(%d+)|')) or 0
+local first = tonumber(string.match(redis.call('LINDEX', KEYS[1], 0), '^(%d+)|')) or 1
+local after = tonumber(ARGV[1])
+if after > last then after = 0 end
+local start = math.max(0, after - first + 1)
+return {last, redis.call('LRANGE', KEYS[1], start, start + tonumber(ARGV[2]) - 1)}`,
+);
+
+// An epoch ends when its hash is lost (flush, eviction) or when another server process holds the key (restart from
+// a snapshot, failover): what that one knows of leases may be behind.
+const EPOCH = `local epoch = redis.call('HGET', KEYS[1], 'epoch')
+if not epoch or redis.call('HGET', KEYS[1], 'run') ~= ARGV[3] then
+  redis.call('DEL', KEYS[1])
+  epoch = ARGV[1]
+  redis.call('HSET', KEYS[1], 'epoch', epoch, 'since', ARGV[2], 'seq', 0, 'run', ARGV[3])
+end
+`;
+
+export const RENEW_LEASE: Script = script(
+  'renew-lease',
+  `${EPOCH}redis.call('HSET', KEYS[1], 'm:' .. ARGV[4], ARGV[5])
+local seq = redis.call('HGET', KEYS[1], 'seq')
+redis.call(ARGV[8], ARGV[6], 'h ' .. epoch .. ' ' .. seq .. ' ' .. ARGV[4] .. ' ' .. ARGV[7])
+return {epoch, seq}`,
+);
+
+// Out of memory, the counter cannot grow: the message then goes out as number 0, which nobody can acknowledge, and
+// the publisher waits until the leases have run out.
+export const PUBLISH: Script = script(
+  'publish',
+  `${EPOCH}local seq = redis.pcall('HINCRBY', KEYS[1], 'seq', 1)
+if type(seq) == 'table' then seq = 0 end
+redis.call(ARGV[6], ARGV[5], 'i ' .. epoch .. ' ' .. seq .. ' ' .. ARGV[4])
+return {seq, redis.call('HGETALL', KEYS[1])}`,
+);
+
+export const ACK: Script = script(
+  'ack',
+  `if redis.call('HGET', KEYS[1], 'epoch') ~= ARGV[1] then return 0 end
+redis.call(ARGV[6], ARGV[5], 'a ' .. ARGV[1] .. ' ' .. ARGV[4] .. ' ' .. ARGV[2])
+redis.pcall('HSET', KEYS[1], 'm:' .. ARGV[2], ARGV[3])
+return 1`,
+);
+
+export const FORGET: Script = script(
+  'forget',
+  `if redis.call('HGET', KEYS[1], ARGV[1]) ~= ARGV[2] then return 0 end
+return redis.call('HDEL', KEYS[1], ARGV[1])`,
+);
+
+type Argument = string | number | Buffer;
+
+/** Runs a script by its hash; sends its text where the server does not know it yet. */
+export async function runScript(
+  client: Client,
+  { lua, sha }: Script,
+  scriptKeys: readonly string[],
+  args: readonly Argument[],
+): Promise<unknown> {
+  try {
+    return await client.evalsha(sha, scriptKeys.length, ...scriptKeys, ...args);
+  } catch (error) {
+    if (!isUnknownScript(error)) throw error;
+    return client.eval(lua, scriptKeys.length, ...scriptKeys, ...args);
+  }
+}
+
+function isUnknownScript(error: unknown): boolean {
+  return error instanceof Error && error.message.startsWith('NOSCRIPT');
+}

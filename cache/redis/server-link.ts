@@ -1,0 +1,184 @@
+import { messageOf } from '../../core/errors.ts';
+import type { Logger } from '../../core/log.ts';
+import type { CacheConfig, CacheTarget } from '../config.ts';
+import { createClient } from './clients.ts';
+import { Connection } from './connection.ts';
+import { Deadlines } from './deadlines.ts';
+import { CacheFailure, toFailure, type FailureKind } from './failure.ts';
+import { UNKNOWN_INCARNATION } from './incarnations.ts';
+import type { Client } from './scripts.ts';
+
+/** Told of every command: for metrics. `durationMs` counts from the hand-over to the answer. */
+export type CommandObserver = {
+  finished(command: string, durationMs: number): void;
+  failed(command: string, kind: FailureKind): void;
+};
+
+export type LinkOptions = {
+  config: CacheConfig;
+  target: Extract<CacheTarget, { kind: 'server' }>;
+  instance: string;
+  log: Logger;
+  observer: CommandObserver;
+};
+
+/** The connections to the server: picks one for each command, bounds time and number, knows whether it is up. */
+export class ServerLink {
+  readonly #options: LinkOptions;
+  readonly #connections: Connection[];
+  readonly #deadlines: Deadlines;
+  readonly #listeners: ((isUp: boolean) => void)[] = [];
+  #isUp = false;
+  #isClosed = false;
+  #downReason: FailureKind | undefined;
+  #resolveFirst: () => void = () => undefined;
+  #inFlight = 0;
+
+  constructor(options: LinkOptions) {
+    this.#options = options;
+    this.#deadlines = new Deadlines(options.config.timeoutMs);
+    this.#connections = Array.from({ length: options.config.poolSize }, () => this.#createConnection());
+  }
+
+  /** Resolves when the server is usable, or when the first attempt failed; trying goes on. */
+  connect(): Promise<void> {
+    const first = new Promise<void>((resolve) => {
+      this.#resolveFirst = resolve;
+    });
+    for (const connection of this.#connections) connection.start();
+    return first;
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#resolveFirst();
+    this.#deadlines.close();
+    for (const connection of this.#connections) connection.close();
+  }
+
+  get isUp(): boolean {
+    return this.#isUp;
+  }
+
+  get inFlight(): number {
+    return this.#inFlight;
+  }
+
+  onState(listener: (isUp: boolean) => void): void {
+    this.#listeners.push(listener);
+  }
+
+  incarnation(physicalName: string): string {
+    const usable = this.#connections.find((connection) => connection.isUsable);
+    return usable?.incarnation(physicalName) ?? UNKNOWN_INCARNATION;
+  }
+
+  /** Runs a command that may be repeated: tried again while the deadline lasts when its connection broke. */
+  async runRepeatable<Value>(command: string, send: (client: Client) => Promise<Value>): Promise<Value> {
+    const startedAtMs = performance.now();
+    for (let attempt = 0; ; attempt += 1) {
+      try {
+        return await this.run(command, send);
+      } catch (error) {
+        const isRetryable = error instanceof CacheFailure && error.kind === 'connection' && this.#isUp;
+        const isInTime = performance.now() - startedAtMs < this.#options.config.timeoutMs;
+        if (!isRetryable || !isInTime || attempt >= this.#options.config.maxRetries) throw error;
+      }
+    }
+  }
+
+  /** Runs a command once, within the deadline. @throws CacheFailure */
+  run<Value>(command: string, send: (client: Client) => Promise<Value>): Promise<Value> {
+    const connection = this.#pick();
+    if (connection === undefined) {
+      this.#options.observer.failed(command, this.#downReason ?? 'connection');
+      return Promise.reject(
+        new CacheFailure(this.#downReason ?? 'connection', `${command}: the server is down`),
+      );
+    }
+    if (this.#inFlight >= this.#options.config.maxInFlight) {
+      this.#options.observer.failed(command, 'overload');
+      return Promise.reject(new CacheFailure('overload', `${command}: too many commands in flight`));
+    }
+    return this.#send(connection, command, send);
+  }
+
+  #send<Value>(
+    connection: Connection,
+    command: string,
+    send: (client: Client) => Promise<Value>,
+  ): Promise<Value> {
+    const startedAtMs = performance.now();
+    this.#inFlight += 1;
+    connection.inFlight += 1;
+    return new Promise((resolve, reject) => {
+      let isSettled = false;
+      const settle = (failure: CacheFailure | undefined): boolean => {
+        if (isSettled) return false;
+        isSettled = true;
+        this.#inFlight -= 1;
+        connection.inFlight -= 1;
+        deadline.settle();
+        this.#record(connection, command, startedAtMs, failure);
+        return true;
+      };
+      const fail = (failure: CacheFailure): void => {
+        if (settle(failure)) reject(failure);
+      };
+      const deadline = this.#deadlines.begin(() => fail(new CacheFailure('timeout', `${command} timed out`)));
+      send(connection.client).then(
+        (value) => {
+          if (settle(undefined)) resolve(value);
+        },
+        (error: unknown) => fail(toFailure(error, command)),
+      );
+    });
+  }
+
+  #record(
+    connection: Connection,
+    command: string,
+    startedAtMs: number,
+    failure: CacheFailure | undefined,
+  ): void {
+    if (failure === undefined) {
+      connection.succeeded();
+      this.#options.observer.finished(command, performance.now() - startedAtMs);
+      return;
+    }
+    this.#options.observer.failed(command, failure.kind);
+    connection.failed(failure);
+  }
+
+  #pick(): Connection | undefined {
+    let best: Connection | undefined;
+    for (const connection of this.#connections) {
+      if (connection.isUsable && (best === undefined || connection.inFlight < best.inFlight))
+        best = connection;
+    }
+    return best;
+  }
+
+  #createConnection(): Connection {
+    const { config, target, instance } = this.#options;
+    return new Connection({
+      client: createClient(config, target, `origan:${instance}`, 'commands'),
+      timeoutMs: config.timeoutMs,
+      probeKey: `${config.keyPrefix}probe:${instance}`,
+      isCluster: target.topology === 'cluster',
+      onChange: (reason) => this.#onChange(reason),
+    });
+  }
+
+  #onChange(reason: CacheFailure | undefined): void {
+    if (this.#isClosed) return;
+    this.#resolveFirst();
+    const isUp = this.#connections.some((connection) => connection.isUsable);
+    if (isUp === this.#isUp && (isUp || this.#downReason !== undefined)) return;
+    this.#isUp = isUp;
+    this.#downReason = isUp ? undefined : (reason?.kind ?? 'connection');
+    if (isUp) this.#options.log.info('the cache is up');
+    else this.#options.log.warn({ reason: this.#downReason, error: messageOf(reason) }, 'the cache is down');
+    for (const listener of this.#listeners) listener(isUp);
+  }
+}

@@ -1,0 +1,304 @@
+import type { Clock } from '../core/clock.ts';
+import { EdgeError, messageOf, toEdgeError } from '../core/errors.ts';
+import type { Logger } from '../core/log.ts';
+import type { Backend } from './backend.ts';
+import type { Loader } from './cache.ts';
+import type { CacheConfig } from './config.ts';
+import type { EntryWriter, Filled } from './entry-writer.ts';
+import { TOKEN_LENGTH } from './entry.ts';
+import type { CacheKey } from './family.ts';
+import { Flights } from './flights.ts';
+import { isDueEarly } from './freshness.ts';
+import type { LoadGate } from './load-gate.ts';
+import type { Loaded, Resolved } from './lookup.ts';
+import type { Near } from './near.ts';
+import type { Found, SharedTier } from './shared-tier.ts';
+import type { Statistics } from './statistics.ts';
+
+/** How long a process waits for another one that is loading the same key. */
+const WAIT_FOR_OTHER_MS = 200;
+const FIRST_LOOK_MS = 8;
+const LONGEST_LOOK_MS = 40;
+
+export type ResolverOptions = {
+  backend: Backend;
+  clock: Clock;
+  config: CacheConfig;
+  log: Logger;
+  near: Near;
+  shared: SharedTier;
+  writer: EntryWriter;
+  gate: LoadGate;
+  statistics: Statistics;
+};
+
+/** One resolution under way: when it began decides what may be kept of it. */
+type Attempt<Value> = {
+  key: CacheKey<Value>;
+  loader: Loader<Value>;
+  /** Moment of the generations. */
+  began: number;
+  /** Monotonic. */
+  startedAtMs: number;
+};
+
+type LoadOutcome<Value> = { kind: 'loaded'; loaded: Loaded<Value> } | { kind: 'failed'; cause: EdgeError };
+type StaleValue<Value> = Extract<Found<Value>, { kind: 'value' }>;
+
+/** Shared cache -> loader, collapsed in the process and claimed across processes. It never throws. */
+export class Resolver {
+  readonly #options: ResolverOptions;
+  readonly #flights = new Flights();
+  readonly #refreshes = new Flights();
+
+  constructor(options: ResolverOptions) {
+    this.#options = options;
+  }
+
+  get underWay(): number {
+    return this.#flights.size + this.#refreshes.size;
+  }
+
+  resolve<Value>(key: CacheKey<Value>, loader: Loader<Value>): Promise<Resolved<Value>> {
+    const isSafeToJoin = this.#options.near.hearsOfInvalidations(key.family);
+    return this.#flights.run(key.name, isSafeToJoin, () => this.#attempt(key, loader));
+  }
+
+  /** Loads anew and stores, in the background, unless that is already being done. */
+  refresh<Value>(key: CacheKey<Value>, loader: Loader<Value>): void {
+    if (this.#refreshes.has(key.name)) return;
+    const work = async (): Promise<void> => {
+      const attempt = this.#begin(key, loader);
+      const token = await this.#claim(key);
+      if (token === undefined) return;
+      this.#options.statistics.family(key.family.name).earlyRefreshes += 1;
+      await this.#loadAndKeep(attempt, token, { isCold: false });
+    };
+    void this.#refreshes.run(key.name, true, work);
+  }
+
+  /** What is under way goes on for those who wait for it; nobody joins it any more. */
+  detach(name: string): void {
+    this.#flights.detach(name);
+    this.#refreshes.detach(name);
+  }
+
+  detachAll(): void {
+    this.#flights.detachAll();
+    this.#refreshes.detachAll();
+  }
+
+  #begin<Value>(key: CacheKey<Value>, loader: Loader<Value>): Attempt<Value> {
+    const { near, clock } = this.#options;
+    return { key, loader, began: near.begin(), startedAtMs: clock.monotonicMs() };
+  }
+
+  async #attempt<Value>(key: CacheKey<Value>, loader: Loader<Value>): Promise<Resolved<Value>> {
+    const attempt = this.#begin(key, loader);
+    const confirmed = await this.#options.near.confirm(key, attempt);
+    if (confirmed !== undefined) return confirmed;
+    const found = await this.#options.shared.find(key);
+    const counts = this.#options.statistics.family(key.family.name);
+    switch (found.kind) {
+      case 'value':
+        counts.sharedHits += 1;
+        return found.isFresh ? this.#serveFresh(attempt, found) : this.#refreshStale(attempt, found);
+      case 'absent':
+        counts.sharedNegativeHits += 1;
+        this.#options.near.keepAbsence(attempt, found.head, 0);
+        return { kind: 'absent', source: 'shared' };
+      case 'nothing':
+        counts.misses += 1;
+        return this.#loadCold(attempt);
+      case 'error':
+        return this.#loadAndKeep(attempt, undefined, { isCold: true });
+      default:
+        return found satisfies never;
+    }
+  }
+
+  #serveFresh<Value>(attempt: Attempt<Value>, found: StaleValue<Value>): Resolved<Value> {
+    const { clock, near } = this.#options;
+    near.keepValue(attempt, found.value, { ...found.head, bytes: found.bytes });
+    if (isDueEarly({ ...found.head, nowMs: clock.nowMs(), random: Math.random() })) {
+      this.refresh(attempt.key, attempt.loader);
+    }
+    return fromShared(found, false);
+  }
+
+  /** Past its freshness, within its grace: one process loads, for so long that is worth waiting; the others serve it. */
+  async #refreshStale<Value>(attempt: Attempt<Value>, found: StaleValue<Value>): Promise<Resolved<Value>> {
+    const counts = this.#options.statistics.family(attempt.key.family.name);
+    const token = await this.#claim(attempt.key);
+    if (token === undefined) {
+      counts.staleServed += 1;
+      return fromShared(found, true);
+    }
+    const load = this.#loadAndKeep(attempt, token, { isCold: false });
+    const fresh = await within(load, this.#options.config.loadSoftMs);
+    if (fresh !== undefined && fresh.kind !== 'failed' && !isLastKnownGood(fresh)) return fresh;
+    counts.staleServed += 1;
+    return fromShared(found, true);
+  }
+
+  /** Nothing there: one process loads, the others wait for what it stores, then load for themselves. */
+  async #loadCold<Value>(attempt: Attempt<Value>): Promise<Resolved<Value>> {
+    const token = await this.#claim(attempt.key);
+    if (token !== undefined) return this.#loadAndKeep(attempt, token, { isCold: true });
+    this.#options.statistics.family(attempt.key.family.name).claimWaits += 1;
+    return (await this.#waitForOther(attempt)) ?? this.#loadAndKeep(attempt, undefined, { isCold: true });
+  }
+
+  async #waitForOther<Value>(attempt: Attempt<Value>): Promise<Resolved<Value> | undefined> {
+    const endMs = performance.now() + WAIT_FOR_OTHER_MS;
+    let pauseMs = FIRST_LOOK_MS;
+    while (performance.now() < endMs && this.#options.backend.isUp()) {
+      await pause(pauseMs * (0.75 + Math.random() / 2));
+      pauseMs = Math.min(LONGEST_LOOK_MS, pauseMs * 1.5);
+      const startedAtMs = this.#options.clock.monotonicMs();
+      const found = await this.#options.shared.find(attempt.key);
+      if (found.kind === 'value' && found.isFresh)
+        return this.#serveFresh({ ...attempt, startedAtMs }, found);
+      if (found.kind === 'absent') {
+        this.#options.near.keepAbsence({ ...attempt, startedAtMs }, found.head, 0);
+        return { kind: 'absent', source: 'shared' };
+      }
+      if (found.kind === 'error') return undefined;
+    }
+    return undefined;
+  }
+
+  async #loadAndKeep<Value>(
+    attempt: Attempt<Value>,
+    token: string | undefined,
+    options: { isCold: boolean },
+  ): Promise<Resolved<Value>> {
+    const { key } = attempt;
+    const { clock, near, writer } = this.#options;
+    const loadStartedAtMs = clock.monotonicMs();
+    const outcome = await this.#load(attempt, options.isCold);
+    if (outcome.kind === 'failed') {
+      if (token !== undefined) void this.#options.backend.unclaim(key.name, token).catch(() => undefined);
+      return near.lastKnownGood(key) ?? outcome;
+    }
+    const loadMs = clock.monotonicMs() - loadStartedAtMs;
+    const tookMs = clock.monotonicMs() - attempt.startedAtMs;
+    const filled = await writer.fill(key, outcome.loaded, { token, loadMs, tookMs });
+    return this.#keep(attempt, outcome.loaded, filled, loadMs);
+  }
+
+  async #keep<Value>(
+    attempt: Attempt<Value>,
+    loaded: Loaded<Value>,
+    filled: Filled,
+    loadMs: number,
+  ): Promise<Resolved<Value>> {
+    const { near, shared } = this.#options;
+    const { outcome } = filled;
+    if (outcome.kind === 'refused' && outcome.reason === 'older-revision') {
+      // Somebody stored a newer one while this was loading: that is the answer.
+      const newer = await shared.find(attempt.key);
+      if (newer.kind === 'value' && newer.isFresh) return fromShared(newer, false);
+    }
+    const isKeepable = !(outcome.kind === 'refused' && outcome.reason === 'purged-meanwhile');
+    if (loaded.kind === 'absent') {
+      near.forget(attempt);
+      if (isKeepable) near.keepAbsence(attempt, filled, loadMs);
+      return { kind: 'absent', source: 'loader' };
+    }
+    if (isKeepable) near.keepValue(attempt, loaded.value, { ...filled, loadMs });
+    return {
+      kind: 'found',
+      value: loaded.value,
+      source: 'loader',
+      ageMs: 0,
+      isStale: false,
+      isLastKnownGood: false,
+    };
+  }
+
+  async #load<Value>(attempt: Attempt<Value>, isCold: boolean): Promise<LoadOutcome<Value>> {
+    const { key, loader } = attempt;
+    const { gate, near, config, log, statistics } = this.#options;
+    const counts = statistics.family(key.family.name);
+    if (isCold && !near.knows(key.name) && !gate.admitCold(key.family)) {
+      counts.loadsRefusedByRate += 1;
+      return {
+        kind: 'failed',
+        cause: new EdgeError('OVERLOADED', { detail: 'too many cold loads a second' }),
+      };
+    }
+    try {
+      const loaded = await gate.run(() => {
+        counts.loads += 1;
+        return callWithin(loader, config.loadHardMs);
+      });
+      if (loaded !== undefined) return { kind: 'loaded', loaded };
+      return { kind: 'failed', cause: new EdgeError('OVERLOADED', { detail: 'too many loads wait' }) };
+    } catch (error) {
+      counts.loadFailures += 1;
+      log.debug({ family: key.family.name, error: messageOf(error) }, 'a load failed');
+      return { kind: 'failed', cause: toEdgeError(error) };
+    }
+  }
+
+  /** The right to store what is loaded next; undefined when somebody else has it, or the cache cannot be asked. */
+  async #claim(key: CacheKey<unknown>): Promise<string | undefined> {
+    const { backend, clock, config } = this.#options;
+    const token = newToken();
+    const nowMs = clock.nowMs();
+    try {
+      const untilMs = nowMs + config.loadHardMs + config.timeoutMs;
+      return (await backend.claim(key.name, { token, nowMs, untilMs })) ? token : undefined;
+    } catch {
+      // Not stored then; the failure is counted by the connection.
+      return undefined;
+    }
+  }
+}
+
+function fromShared<Value>(found: StaleValue<Value>, isStale: boolean): Resolved<Value> {
+  return {
+    kind: 'found',
+    value: found.value,
+    source: 'shared',
+    ageMs: found.ageMs,
+    isStale,
+    isLastKnownGood: false,
+  };
+}
+
+function isLastKnownGood(resolved: Resolved<unknown>): boolean {
+  return resolved.kind === 'found' && resolved.isLastKnownGood;
+}
+
+/** The outcome if it comes within the time; the work goes on either way. */
+async function within<Value>(work: Promise<Value>, limitMs: number): Promise<Value | undefined> {
+  let timer: NodeJS.Timeout | undefined;
+  const limit = new Promise<undefined>((resolve) => {
+    timer = setTimeout(() => resolve(undefined), limitMs);
+  });
+  const first = await Promise.race([work, limit]);
+  clearTimeout(timer);
+  return first;
+}
+
+/** Calls a loader that is held to its deadline even if it ignores the signal. */
+async function callWithin<Value>(loader: Loader<Value>, limitMs: number): Promise<Loaded<Value>> {
+  const controller = new AbortController();
+  const loaded = await within(loader(controller.signal), limitMs);
+  if (loaded !== undefined) return loaded;
+  const error = new Error(`the load took longer than ${limitMs} ms`);
+  controller.abort(error);
+  throw error;
+}
+
+function pause(delayMs: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, delayMs));
+}
+
+function newToken(): string {
+  return Math.floor(Math.random() * 36 ** TOKEN_LENGTH)
+    .toString(36)
+    .padStart(TOKEN_LENGTH, '0');
+}

@@ -1,0 +1,87 @@
+import type { Clock } from '../core/clock.ts';
+import { toEdgeError, type EdgeError } from '../core/errors.ts';
+import type { Backend } from './backend.ts';
+import { decodeValue } from './codec.ts';
+import { decodeHead, type EntryHead } from './entry.ts';
+import type { CacheKey } from './family.ts';
+import type { Statistics } from './statistics.ts';
+
+/** What the shared cache holds under a key. `stale`: past its freshness, within its grace. */
+export type Found<Value> =
+  | { kind: 'value'; value: Value; head: EntryHead; bytes: number; isFresh: boolean; ageMs: number }
+  | { kind: 'absent'; head: EntryHead; ageMs: number }
+  | { kind: 'nothing' }
+  | { kind: 'error'; cause: EdgeError };
+
+/** Reads entries and judges them: format, schema version, server incarnation, freshness. */
+export class SharedTier {
+  readonly #backend: Backend;
+  readonly #clock: Clock;
+  readonly #statistics: Statistics;
+
+  constructor(backend: Backend, clock: Clock, statistics: Statistics) {
+    this.#backend = backend;
+    this.#clock = clock;
+    this.#statistics = statistics;
+  }
+
+  async find<Value>(key: CacheKey<Value>): Promise<Found<Value>> {
+    try {
+      const [bytes] = await this.#backend.read([key.name]);
+      return this.#judge(key, bytes);
+    } catch (error) {
+      return this.#failed(key, error);
+    }
+  }
+
+  async findMany<Value>(wanted: readonly CacheKey<Value>[]): Promise<Found<Value>[]> {
+    try {
+      const all = await this.#backend.read(wanted.map((key) => key.name));
+      return wanted.map((key, index) => this.#judge(key, all[index]));
+    } catch (error) {
+      return wanted.map((key) => this.#failed(key, error));
+    }
+  }
+
+  /** The header alone; undefined when there is nothing that may be believed. @throws CacheFailure */
+  async findHead(key: CacheKey<unknown>): Promise<EntryHead | undefined> {
+    const [bytes] = await this.#backend.readHeads([key.name]);
+    const head = bytes === undefined ? undefined : decodeHead(bytes);
+    return head !== undefined && this.#isCredible(key, head) ? head : undefined;
+  }
+
+  #judge<Value>(key: CacheKey<Value>, bytes: Buffer | undefined): Found<Value> {
+    if (bytes === undefined) return { kind: 'nothing' };
+    this.#statistics.family(key.family.name).bytesRead += bytes.length;
+    const head = decodeHead(bytes);
+    if (head === undefined) return this.#unparsable(key);
+    if (!this.#isCredible(key, head)) return { kind: 'nothing' };
+    const nowMs = this.#clock.nowMs();
+    const ageMs = Math.max(0, nowMs - head.writtenAtMs);
+    const isFresh = nowMs < head.freshUntilMs;
+    if (head.kind === 'negative') return isFresh ? { kind: 'absent', head, ageMs } : { kind: 'nothing' };
+    if (head.kind !== 'value' || nowMs >= head.freshUntilMs + key.family.graceMs) return { kind: 'nothing' };
+    const value = decodeValue(key, head, bytes);
+    if (value === undefined) return this.#unparsable(key);
+    return { kind: 'value', value, head, bytes: bytes.length, isFresh, ageMs };
+  }
+
+  /** Entries of another schema version, or of a server process that is gone, are left alone and not used. */
+  #isCredible(key: CacheKey<unknown>, head: EntryHead): boolean {
+    if (head.kind === 'tombstone' || head.kind === 'claim') return true;
+    if (head.schemaVersion !== key.family.schemaVersion) return false;
+    return key.family.isRestorable || head.incarnation === this.#backend.incarnation(key.name);
+  }
+
+  #unparsable(key: CacheKey<unknown>): { kind: 'nothing' } {
+    this.#statistics.family(key.family.name).unparsable += 1;
+    // Best effort: were it to fail, the next reader tries again.
+    this.#backend.remove([key.name]).catch(() => undefined);
+    return { kind: 'nothing' };
+  }
+
+  #failed(key: CacheKey<unknown>, error: unknown): { kind: 'error'; cause: EdgeError } {
+    this.#statistics.family(key.family.name).errors += 1;
+    return { kind: 'error', cause: toEdgeError(error) };
+  }
+}

@@ -1,0 +1,112 @@
+import type { Clock } from '../core/clock.ts';
+import { toEdgeError } from '../core/errors.ts';
+import type { Backend } from './backend.ts';
+import { decodeValue, encodeEntry } from './codec.ts';
+import { decodeHead } from './entry.ts';
+import { familyTtlMs } from './freshness.ts';
+import { keys, type CacheKey } from './keys.ts';
+import type { Near } from './near.ts';
+import type { Found, SharedTier } from './shared-tier.ts';
+import { firstTagVersion, nextTagVersion, type TagVersions } from './tags.ts';
+
+export type TagOptions = {
+  backend: Backend;
+  clock: Clock;
+  near: Near;
+  shared: SharedTier;
+  defaultTtlMs: number;
+};
+
+/** Reads and replaces the versions of tags, near copies under the lease included. */
+export class TagStore {
+  readonly #options: TagOptions;
+
+  constructor(options: TagOptions) {
+    this.#options = options;
+  }
+
+  peek(project: string, tags: readonly string[]): string[] | undefined {
+    const versions: string[] = [];
+    for (const tag of tags) {
+      const entry = this.#options.near.use(keys.tag(project, tag));
+      if (entry === undefined) return undefined;
+      versions.push(entry.value as string);
+    }
+    return versions;
+  }
+
+  async versions(project: string, tags: readonly string[]): Promise<TagVersions> {
+    const near = this.peek(project, tags);
+    if (near !== undefined) return { kind: 'known', versions: near };
+    const wanted = tags.map((tag) => keys.tag(project, tag));
+    const attempt = this.#begin();
+    const found = await this.#options.shared.findMany(wanted);
+    try {
+      const versions = wanted.map((key, index) => this.#versionOf(key, found[index], attempt));
+      return { kind: 'known', versions: await Promise.all(versions) };
+    } catch (error) {
+      return { kind: 'error', cause: toEdgeError(error) };
+    }
+  }
+
+  /** Replaces the version; the caller announces it. @throws CacheFailure */
+  async purge(project: string, tag: string, mode: 'soft' | 'hard'): Promise<CacheKey<string>> {
+    const key = keys.tag(project, tag);
+    const before = await this.#options.shared.find(key);
+    const version = nextTagVersion(before.kind === 'value' ? before.value : undefined, mode);
+    const { entry, ttlMs } = this.#entryFor(key, version);
+    await this.#options.backend.write(key.name, entry, { ttlMs, isCompared: false });
+    return key;
+  }
+
+  async #versionOf(
+    key: CacheKey<string>,
+    found: Found<string> | undefined,
+    attempt: { began: number; startedAtMs: number },
+  ): Promise<string> {
+    if (found?.kind === 'error') throw found.cause;
+    if (found?.kind === 'value') {
+      this.#options.near.keepValue({ key, loader: undefined, ...attempt }, found.value, {
+        ...found.head,
+        bytes: found.bytes,
+      });
+      return found.value;
+    }
+    return this.#create(key);
+  }
+
+  /** Whoever is first to ask for a tag gives it a version; all others then read that one. */
+  async #create(key: CacheKey<string>): Promise<string> {
+    const version = firstTagVersion();
+    const { entry, ttlMs } = this.#entryFor(key, version);
+    const stored = await this.#options.backend.ensure(key.name, entry, ttlMs);
+    if (stored.equals(entry)) return version;
+    const head = decodeHead(stored);
+    const isCurrent =
+      head?.kind === 'value' && head.incarnation === this.#options.backend.incarnation(key.name);
+    const existing = isCurrent ? decodeValue(key, head, stored) : undefined;
+    if (existing !== undefined) return existing;
+    // A tombstone, or left over from before the server restarted: its purges may be lost, so begin anew.
+    await this.#options.backend.write(key.name, entry, { ttlMs, isCompared: false });
+    return version;
+  }
+
+  #entryFor(key: CacheKey<string>, version: string): { entry: Buffer; ttlMs: number } {
+    const { backend, clock, defaultTtlMs } = this.#options;
+    const ttlMs = familyTtlMs(key.family, defaultTtlMs);
+    const encoded = encodeEntry(key, {
+      kind: 'value',
+      value: version,
+      rev: 0,
+      times: { nowMs: clock.nowMs(), freshForMs: ttlMs, loadMs: 0 },
+      incarnation: backend.incarnation(key.name),
+      compressAboveBytes: Number.POSITIVE_INFINITY,
+    });
+    if (encoded.kind === 'too-large') throw new RangeError('a tag version is never too large');
+    return { entry: encoded.entry, ttlMs };
+  }
+
+  #begin(): { began: number; startedAtMs: number } {
+    return { began: this.#options.near.begin(), startedAtMs: this.#options.clock.monotonicMs() };
+  }
+}

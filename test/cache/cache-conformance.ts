@@ -1,0 +1,291 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { keys } from '../../cache/keys.ts';
+import type { Cache } from '../../cache/cache.ts';
+import type { SiteRecord } from '../../contracts/site.ts';
+import type { Rig } from './rigs.ts';
+import { until } from './rigs.ts';
+
+export function site(deploymentId: string, rev?: number): SiteRecord {
+  const config = { version: 1, resources: [] };
+  return { deploymentId, projectId: 'p1', config, ...(rev === undefined ? {} : { rev }) };
+}
+
+/** What every backend must do, seen through the client. */
+export function cacheConformance(makeRig: () => Promise<Rig>): void {
+  let rig: Rig;
+  let writer: Cache;
+  let reader: Cache;
+  let gateway: Cache;
+  let serial = 0;
+  const fresh = (): string => `host-${(serial += 1)}.example`;
+
+  beforeAll(async () => {
+    rig = await makeRig();
+    writer = await rig.open();
+    reader = await rig.open();
+    gateway = await rig.open({}, { holdsLease: true, instance: 'gateway-1' });
+    await until('the gateway holds a lease', () => gateway.holdsLease());
+  });
+  afterAll(() => rig.close());
+
+  describe('values', () => {
+    it('tells hit from miss, for false and empty values too', async () => {
+      expect(await reader.get(keys.deploymentExists('d1'))).toEqual({ kind: 'miss' });
+      await writer.set(keys.deploymentExists('d1'), false);
+      expect(await reader.get(keys.deploymentExists('d1'))).toMatchObject({ kind: 'hit', value: false });
+      await writer.set(keys.userProjects('u1'), []);
+      expect(await reader.get(keys.userProjects('u1'))).toMatchObject({ kind: 'hit', value: [] });
+    });
+
+    it('keeps binary values byte for byte up to 1 MiB, and refuses larger ones', async () => {
+      const bytes = Buffer.alloc(1_048_576, 0xff);
+      for (let index = 0; index < bytes.length; index += 7) bytes[index] = index % 256;
+      const key = keys.response('d1', 'abc');
+      expect(await writer.set(key, bytes)).toEqual({ kind: 'stored' });
+      const found = await reader.get(key);
+      expect(found.kind === 'hit' && found.value.equals(bytes)).toBe(true);
+      const tooLarge = await writer.set(key, Buffer.alloc(1_048_577));
+      expect(tooLarge).toEqual({ kind: 'refused', reason: 'too-large' });
+    });
+
+    it('compresses large JSON and gives it back unchanged', async () => {
+      const key = keys.projectConfig('big');
+      const value = {
+        id: 'big',
+        reference: 'r',
+        name: 'ü'.repeat(50_000),
+        organizationId: null,
+        settings: {},
+      };
+      await writer.set(key, value);
+      expect(await reader.get(key)).toMatchObject({ kind: 'hit', value });
+    });
+
+    it('reads many in the order asked for', async () => {
+      await writer.set(keys.userOrgs('a'), ['1']);
+      await writer.set(keys.userOrgs('c'), ['3']);
+      const found = await reader.getMany([keys.userOrgs('a'), keys.userOrgs('b'), keys.userOrgs('c')]);
+      expect(found.map((lookup) => lookup.kind)).toEqual(['hit', 'miss', 'hit']);
+    });
+
+    it('deletes, and says what exists', async () => {
+      const key = keys.userOrgs('gone');
+      await writer.set(key, ['1']);
+      expect(await reader.exists(key)).toMatchObject({ kind: 'hit', value: true });
+      expect(await writer.del([key])).toEqual({ kind: 'stored' });
+      expect(await reader.exists(key)).toMatchObject({ kind: 'hit', value: false });
+    });
+
+    it('does not store what has no lifetime left', async () => {
+      const key = keys.githubToken('1', '2');
+      const value = { sealedToken: 'x', expiresAt: '2020-01-01T00:00:00Z' };
+      expect(await writer.set(key, value, { ttlMs: 0 })).toEqual({ kind: 'refused', reason: 'expired' });
+    });
+  });
+
+  describe('revisions', () => {
+    it('never replaces a higher one by a lower one or by one without a revision', async () => {
+      const key = keys.domain(fresh());
+      expect(await writer.set(key, site('d2', 2))).toEqual({ kind: 'stored' });
+      const older = { kind: 'refused', reason: 'older-revision' };
+      expect(await writer.set(key, site('d1', 1))).toEqual(older);
+      expect(await writer.set(key, site('d0'))).toEqual(older);
+      expect(await reader.get(key)).toMatchObject({ kind: 'hit', value: { deploymentId: 'd2' } });
+      expect(await writer.set(key, site('d3', 3))).toEqual({ kind: 'stored' });
+    });
+
+    it('leaves a tombstone that refuses what is older than the purge', async () => {
+      const key = keys.domain(fresh());
+      await writer.set(key, site('d1', 1));
+      await writer.invalidate(key, { rev: 2 });
+      expect(await reader.get(key)).toEqual({ kind: 'miss' });
+      expect(await writer.set(key, site('d1', 1))).toMatchObject({ kind: 'refused' });
+      expect(await writer.set(key, site('d2', 2))).toEqual({ kind: 'stored' });
+    });
+
+    it('keeps what is at least as new as the purge', async () => {
+      const key = keys.domain(fresh());
+      await writer.set(key, site('d2', 2));
+      await writer.invalidate(key, { rev: 2 });
+      expect(await reader.get(key)).toMatchObject({ kind: 'hit', value: { deploymentId: 'd2' } });
+    });
+  });
+
+  describe('loading', () => {
+    it('loads once for many callers, and once for several processes', async () => {
+      const key = keys.userProjects('stampede');
+      let loads = 0;
+      const loader = async () => {
+        loads += 1;
+        await new Promise((resolve) => setTimeout(resolve, 30));
+        return { kind: 'found' as const, value: ['p'] };
+      };
+      const callers = [reader, writer, gateway].flatMap((cache) => Array.from({ length: 50 }, () => cache));
+      const answers = await Promise.all(callers.map((cache) => cache.getWithFallback(key, loader)));
+      expect(answers.every((answer) => answer.kind === 'found')).toBe(true);
+      expect(loads).toBe(1);
+    });
+
+    it('remembers that there is no such thing, and forgets it when there is', async () => {
+      const key = keys.domain(fresh());
+      let loads = 0;
+      const loader = async () => {
+        loads += 1;
+        return { kind: 'absent' as const };
+      };
+      expect(await reader.getWithFallback(key, loader)).toEqual({ kind: 'absent', source: 'loader' });
+      expect(await gateway.getWithFallback(key, loader)).toMatchObject({ kind: 'absent', source: 'shared' });
+      expect(loads).toBe(1);
+      await writer.set(key, site('d1', 1));
+      await writer.invalidate(key, { rev: 1 });
+      const found = await gateway.getWithFallback(key, loader);
+      expect(found).toMatchObject({ kind: 'found', value: { deploymentId: 'd1' } });
+    });
+
+    it('answers failed when the loader fails and nothing is known, and does not remember it', async () => {
+      const key = keys.domain(fresh());
+      const failing = async () => Promise.reject(new Error('no'));
+      expect(await reader.getWithFallback(key, failing)).toMatchObject({ kind: 'failed' });
+      const loader = async () => ({ kind: 'found' as const, value: site('d1', 1) });
+      expect(await reader.getWithFallback(key, loader)).toMatchObject({ kind: 'found', source: 'loader' });
+    });
+
+    it('refuses a fill that began before a purge', async () => {
+      const key = keys.domain(fresh());
+      let release: () => void = () => undefined;
+      const held = new Promise<void>((resolve) => (release = resolve));
+      let hasBegun: () => void = () => undefined;
+      const begun = new Promise<void>((resolve) => (hasBegun = resolve));
+      const slow = gateway.getWithFallback(key, async () => {
+        hasBegun();
+        await held;
+        return { kind: 'found', value: site('old', 1) };
+      });
+      await begun;
+      await writer.invalidate(key);
+      release();
+      await slow;
+      expect(gateway.peek(key)).toBeUndefined();
+      expect(await reader.get(key)).toEqual({ kind: 'miss' });
+    });
+
+    it('refuses a fill that began before somebody else deleted the key', async () => {
+      const key = keys.userProjects('deleted');
+      let release: () => void = () => undefined;
+      const held = new Promise<void>((resolve) => (release = resolve));
+      let hasBegun: () => void = () => undefined;
+      const begun = new Promise<void>((resolve) => (hasBegun = resolve));
+      const slow = reader.getWithFallback(key, async () => {
+        hasBegun();
+        await held;
+        return { kind: 'found', value: ['old'] };
+      });
+      await begun;
+      await writer.del([key]);
+      release();
+      await slow;
+      expect(await reader.get(key)).toEqual({ kind: 'miss' });
+    });
+  });
+
+  describe('coherence', () => {
+    it('serves a near copy under the lease, and drops it before an invalidation is complete', async () => {
+      const key = keys.domain(fresh());
+      await writer.set(key, site('d1', 1));
+      await gateway.getWithFallback(key, () => Promise.reject(new Error('not needed')));
+      expect(gateway.peek(key)?.deploymentId).toBe('d1');
+      await writer.set(key, site('d2', 2));
+      const done = await writer.invalidate(key, { rev: 2 });
+      expect(done).toMatchObject({ isComplete: true, acknowledged: ['gateway-1'], expired: [] });
+      expect(gateway.peek(key)).toBeUndefined();
+      const found = await gateway.getWithFallback(key, () => Promise.reject(new Error('not needed')));
+      expect(found).toMatchObject({ kind: 'found', value: { deploymentId: 'd2' } });
+    });
+
+    it('lets a process without a lease keep no copy of a domain', async () => {
+      const key = keys.domain(fresh());
+      await writer.set(key, site('d1', 1));
+      await reader.getWithFallback(key, () => Promise.reject(new Error('not needed')));
+      expect(reader.peek(key)).toBeUndefined();
+    });
+
+    it('tells listeners which key was invalidated', async () => {
+      const heard: unknown[] = [];
+      const stop = gateway.onInvalidated((event) => heard.push(event));
+      const key = keys.response('d9', 'x');
+      await writer.invalidate(key);
+      stop();
+      expect(heard).toContainEqual({ kind: 'key', family: 'response', name: key.name });
+    });
+
+    it('names gateways in the order of one announcement for many keys', async () => {
+      const wanted = [keys.domain(fresh()), keys.domain(fresh())];
+      expect(await writer.invalidateMany(wanted)).toMatchObject({
+        isComplete: true,
+        acknowledged: ['gateway-1'],
+      });
+    });
+  });
+
+  describe('tags', () => {
+    it('keeps a version until the tag is purged, soft or hard', async () => {
+      const first = await gateway.tagVersions('p1', ['a', 'b']);
+      expect(first).toMatchObject({ kind: 'known' });
+      expect(await reader.tagVersions('p1', ['a', 'b'])).toEqual(first);
+      await until('a near copy', async () => {
+        await gateway.tagVersions('p1', ['a', 'b']);
+        return gateway.peekTagVersions('p1', ['a', 'b']) !== undefined;
+      });
+      const purged = await writer.purgeTag('p1', 'a', 'soft');
+      expect(purged).toMatchObject({ isComplete: true, acknowledged: ['gateway-1'] });
+      expect(gateway.peekTagVersions('p1', ['a', 'b'])).toBeUndefined();
+      const second = await gateway.tagVersions('p1', ['a', 'b']);
+      if (first.kind !== 'known' || second.kind !== 'known') throw new Error('unknown versions');
+      expect(second.versions[0]?.split('.')[0]).toBe(first.versions[0]?.split('.')[0]);
+      expect(second.versions[0]).not.toBe(first.versions[0]);
+      expect(second.versions[1]).toBe(first.versions[1]);
+    });
+  });
+
+  describe('locks', () => {
+    it('has one owner at a time and a fence that grows', async () => {
+      const key = keys.deployLock('p1', 'production');
+      const first = await writer.lock(key);
+      if (first.kind !== 'acquired') throw new Error('not acquired');
+      expect(await reader.lock(key)).toEqual({ kind: 'taken' });
+      expect(first.lock.isHeld()).toBe(true);
+      await first.lock.release();
+      const second = await reader.lock(key);
+      if (second.kind !== 'acquired') throw new Error('not acquired');
+      expect(second.lock.fence).toBeGreaterThan(first.lock.fence);
+      await first.lock.release();
+      expect(await writer.lock(key)).toEqual({ kind: 'taken' });
+      await second.lock.release();
+    });
+  });
+
+  describe('lists', () => {
+    it('keeps order, can be read on from a position, and caps its length', async () => {
+      const key = { ...keys.buildLogs('b1'), maxItems: 5 };
+      const line = (message: string) => ({ timestamp: 't', level: 'info', message });
+      expect(await reader.readList(key, 0)).toMatchObject({ kind: 'items', items: [], next: 0 });
+      await writer.append(key, [line('1'), line('2')]);
+      const page = await reader.readList(key, 0);
+      expect(page).toMatchObject({ items: [line('1'), line('2')], next: 2, isTruncated: false });
+      await writer.append(key, ['3', '4', '5', '6', '7', '8'].map(line));
+      expect(await reader.readList(key, 2)).toMatchObject({
+        items: ['4', '5', '6', '7', '8'].map(line),
+        next: 8,
+        isTruncated: true,
+      });
+      expect(await reader.readList(key, 8)).toMatchObject({ items: [], next: 8, isTruncated: false });
+      await writer.del([{ ...keys.userOrgs('x'), name: key.name }]);
+      await writer.append(key, [line('anew')]);
+      expect(await reader.readList(key, 8)).toMatchObject({
+        items: [line('anew')],
+        next: 1,
+        isTruncated: true,
+      });
+    });
+  });
+}
