@@ -35,8 +35,8 @@ export type NearOptions = {
   /** Off only where the hammer proves what it is for. */
   hasGenerationCheck: boolean;
   /** Resolves a key anew in the background. */
-  refresh(key: CacheKey<unknown>, loader: Loader<unknown>): void;
-  resolve(key: CacheKey<unknown>, loader: Loader<unknown>): void;
+  refresh: (key: CacheKey<unknown>, loader: Loader<unknown>) => void;
+  resolve: (key: CacheKey<unknown>, loader: Loader<unknown>) => void;
 };
 
 /** The first tier: what this process keeps, and the rules by which it may use it. */

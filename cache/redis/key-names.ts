@@ -1,9 +1,9 @@
 /** From logical names to those on the server. */
 export type KeyNames = {
-  physical(name: string): string;
+  physical: (name: string) => string;
   /** The logical name again; undefined for a key that is not under our prefix. */
-  logical(physical: string): string | undefined;
-  pattern(glob: string): string;
+  logical: (physical: string) => string | undefined;
+  pattern: (glob: string) => string;
 };
 
 /**

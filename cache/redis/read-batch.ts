@@ -36,12 +36,8 @@ export class ReadBatch<Value> {
 
   #sendBatch(batch: Waiter<Value>[]): void {
     this.#send(batch.map((waiter) => waiter.name)).then(
-      (values) => {
-        for (const [index, waiter] of batch.entries()) waiter.resolve(values[index] as Value);
-      },
-      (error: unknown) => {
-        for (const waiter of batch) waiter.reject(error);
-      },
+      (values) => batch.forEach((waiter, index) => waiter.resolve(values[index] as Value)),
+      (error: unknown) => batch.forEach((waiter) => waiter.reject(error)),
     );
   }
 }

@@ -121,7 +121,7 @@ async function scanPage(
   glob: string,
   count: number,
 ): Promise<{ cursor: string; names: string[] }> {
-  const [nodeIndex = 0, position = '0'] = cursor.includes('@') ? splitCursor(cursor) : [0, cursor];
+  const [nodeIndex, position] = cursor.includes('@') ? splitCursor(cursor) : [0, cursor];
   return link.run('scan', async (client) => {
     const nodes = 'nodes' in client ? client.nodes('master') : [client];
     const node = nodes[nodeIndex];
@@ -157,7 +157,7 @@ function listCommands(link: ServerLink, { physical }: KeyNames): ListBackend {
         scripts.runScript(client, scripts.READ_AFTER, [physical(name)], [after, count]),
       );
       const [last, items] = reply as [number, string[]];
-      return { last: Number(last), items };
+      return { last, items };
     },
   };
 }

@@ -108,7 +108,7 @@ export class RedisBus implements BusBackend {
     const [seq, fields] = (await this.#run(scripts.PUBLISH, args)) as [number, string[]];
     const registry = parseRegistry(pairs(fields));
     if (registry === undefined) throw new CacheFailure('other', 'publish: the registry vanished');
-    return { ...registry, seq: Number(seq) };
+    return { ...registry, seq };
   }
 
   async registry(): Promise<Registry | undefined> {

@@ -127,9 +127,7 @@ export class ServerLink {
       };
       const deadline = this.#deadlines.begin(() => fail(new CacheFailure('timeout', `${command} timed out`)));
       send(connection.client).then(
-        (value) => {
-          if (settle(undefined)) resolve(value);
-        },
+        (value) => settle(undefined) && resolve(value),
         (error: unknown) => fail(toFailure(error, command)),
       );
     });
