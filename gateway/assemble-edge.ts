@@ -1,0 +1,52 @@
+import type { Cache } from '../cache/cache.ts';
+import { systemClock } from '../core/clock.ts';
+import type { Closable } from '../core/lifecycle.ts';
+import type { Logger } from '../core/log.ts';
+import type { Registry } from '../core/metrics.ts';
+import { createRunnerClient } from '../runner-client/create-runner-client.ts';
+import type { ObjectStore } from '../store/object-store.ts';
+import type { GatewayConfig } from './config.ts';
+import type { Edge } from './edge.ts';
+import { createFunctionCaller } from './functions/call-function.ts';
+import type { TrustedProxies } from './functions/forwarded.ts';
+import { createMetadataReader } from './functions/read-metadata.ts';
+import { createRecorder } from './record.ts';
+import { createControlApiClient } from './site/control-api-client.ts';
+import { createSiteResolver } from './site/resolve-site.ts';
+import { createContentCache } from './static/content-cache.ts';
+import { createFileServer } from './static/serve-file.ts';
+
+export type EdgeParts = {
+  cache: Cache;
+  store: ObjectStore;
+  trustedProxies: TrustedProxies;
+  log: Logger;
+  registry: Registry;
+};
+
+/** Puts the steps of a request together; what has to be closed is kept in `started`. */
+export function assembleEdge(config: GatewayConfig, parts: EdgeParts, started: Closable[]): Edge {
+  const { cache, store, trustedProxies, log, registry } = parts;
+  const runner = createRunnerClient(config.runnerClient, { log, registry, clock: systemClock });
+  const controlApi = createControlApiClient({
+    url: config.CONTROL_API_URL,
+    procedure: config.CONTROL_API_PROCEDURE,
+    timeoutMs: config.CONTROL_API_TIMEOUT_MS,
+    log,
+  });
+  const contents = createContentCache({ maxBytes: config.STATIC_CACHE_BYTES, registry });
+  const files = createFileServer({ contents, store, maxEntryBytes: config.STATIC_MAX_ENTRY_BYTES, log });
+  started.push(runner, files);
+  return {
+    sites: createSiteResolver(cache, controlApi, { deployDomain: config.ORIGAN_DEPLOY_DOMAIN }),
+    files,
+    functions: createFunctionCaller({
+      runner,
+      readMetadata: createMetadataReader(cache, store),
+      trustedProxies,
+      maxBodyBytes: config.MAX_BODY_BYTES,
+    }),
+    recorder: createRecorder(registry, log, config.ACCESS_LOG),
+    log,
+  };
+}

@@ -1,0 +1,109 @@
+import type { Cache } from '../cache/cache.ts';
+import { openCache, type MemoryServer } from '../cache/open-cache.ts';
+import { closeAll, type Closable } from '../core/lifecycle.ts';
+import type { Logger } from '../core/log.ts';
+import type { Registry } from '../core/metrics.ts';
+import { openStore } from '../store/open-store.ts';
+import { assembleEdge } from './assemble-edge.ts';
+import type { GatewayConfig } from './config.ts';
+import type { Edge } from './edge.ts';
+import { createTrustedProxies, type TrustedProxies } from './functions/forwarded.ts';
+import { handleRequest, refuseUnread } from './handle-request.ts';
+import { startAdminServer } from './server/admin-server.ts';
+import { startHttpServer, type HttpServer } from './server/http-server.ts';
+
+export type GatewayParts = {
+  log: Logger;
+  registry: Registry;
+  /** Stands in for a cache server where several services run in one process. */
+  memoryServer?: MemoryServer | undefined;
+};
+
+export type Gateway = Closable & { port: number; adminPort: number };
+
+/**
+ * Starts a gateway. Resolves when it listens; throws when a port is taken or the bucket cannot be read, with
+ * nothing left running. A cache server, control API or runner that is down does not keep it from starting.
+ */
+export async function startGateway(config: GatewayConfig, parts: GatewayParts): Promise<Gateway> {
+  const { log, registry, memoryServer } = parts;
+  const started: Closable[] = [];
+  try {
+    const store = keep(started, openStore(config.store, { log }));
+    await store.check();
+    const instance = config.GATEWAY_INSTANCE;
+    const cache = keep(
+      started,
+      openCache(config.cache, { log, registry, instance, memoryServer, holdsLease: true }),
+    );
+    await cache.connect();
+    const trustedProxies = createTrustedProxies(config.TRUSTED_PROXIES);
+    const edge = assembleEdge(config, { cache, store, trustedProxies, log, registry }, started);
+    return await listen(config, { edge, cache, trustedProxies, registry, started });
+  } catch (error) {
+    await closeAll(started, log);
+    throw error;
+  }
+}
+
+type Running = {
+  edge: Edge;
+  cache: Cache;
+  trustedProxies: TrustedProxies;
+  registry: Registry;
+  started: Closable[];
+};
+
+async function listen(config: GatewayConfig, running: Running): Promise<Gateway> {
+  const { edge, cache, registry, started } = running;
+  const { log, recorder } = edge;
+  let isDraining = false;
+  const admin = keep(
+    started,
+    await startAdminServer({
+      host: config.GATEWAY_ADMIN_HOST,
+      port: config.GATEWAY_ADMIN_PORT,
+      registry,
+      status: () => ({ isReady: !isDraining, instance: config.GATEWAY_INSTANCE, cache: cache.state() }),
+    }),
+  );
+  const http = keep(started, await listenForTenants(config, running));
+  log.info({ port: http.port, adminPort: admin.port, instance: config.GATEWAY_INSTANCE }, 'gateway listens');
+  return {
+    port: http.port,
+    adminPort: admin.port,
+    close: async () => {
+      isDraining = true;
+      await closeAll(started, log);
+      recorder.flush();
+      log.flush();
+    },
+  };
+}
+
+function listenForTenants(
+  config: GatewayConfig,
+  { edge, trustedProxies }: Pick<Running, 'edge' | 'trustedProxies'>,
+): Promise<HttpServer> {
+  return startHttpServer({
+    host: config.GATEWAY_HOST,
+    port: config.GATEWAY_PORT,
+    limits: {
+      maxHeaderBytes: config.MAX_HEADER_BYTES,
+      maxHeaders: config.MAX_HEADERS,
+      headersTimeoutMs: config.HEADERS_TIMEOUT_MS,
+      idleTimeoutMs: config.IDLE_TIMEOUT_MS,
+      maxConnectionsPerClient: config.MAX_CONNECTIONS_PER_CLIENT,
+    },
+    drainTimeoutMs: config.DRAIN_TIMEOUT_MS,
+    log: edge.log,
+    isSharedAddress: (address) => trustedProxies.has(address),
+    onRequest: (incoming, outgoing, problem) => handleRequest(edge, incoming, outgoing, problem),
+    onRefused: (problem) => refuseUnread(edge, problem),
+  });
+}
+
+function keep<Part extends Closable>(started: Closable[], part: Part): Part {
+  started.push(part);
+  return part;
+}

@@ -1,0 +1,48 @@
+import { request, type IncomingHttpHeaders } from 'node:http';
+
+export type Visit = {
+  status: number;
+  headers: IncomingHttpHeaders;
+  rawHeaders: string[];
+  body: Buffer;
+  text: string;
+};
+
+export type VisitOptions = {
+  method?: string;
+  headers?: Record<string, string>;
+  body?: string | Buffer;
+  /** Called for each chunk as it arrives. */
+  onChunk?: (chunk: Buffer) => void;
+};
+
+/** One request to a gateway for a host that no DNS knows; nothing is followed, decoded or kept. */
+export function visit(port: number, host: string, path: string, options: VisitOptions = {}): Promise<Visit> {
+  const { method = 'GET', headers = {}, body, onChunk } = options;
+  return new Promise((resolve, reject) => {
+    const call = request(
+      { host: '127.0.0.1', port, path, method, headers: { host, ...headers }, agent: false },
+      (reply) => {
+        const chunks: Buffer[] = [];
+        reply.on('data', (chunk: Buffer) => {
+          chunks.push(chunk);
+          onChunk?.(chunk);
+        });
+        reply.once('error', reject);
+        reply.once('end', () => {
+          const whole = Buffer.concat(chunks);
+          const { statusCode = 0, rawHeaders } = reply;
+          resolve({
+            status: statusCode,
+            headers: reply.headers,
+            rawHeaders,
+            body: whole,
+            text: whole.toString(),
+          });
+        });
+      },
+    );
+    call.once('error', reject);
+    call.end(body);
+  });
+}
