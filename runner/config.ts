@@ -10,7 +10,7 @@ export const runnerFields: {
   RUNNER_SPARE_PROCESSES: z.ZodType<number>;
   RUNNER_PROCESS_IDLE_MS: z.ZodType<number>;
   RUNNER_DRAIN_TIMEOUT_MS: z.ZodType<number>;
-  ORIGAN_ENVIRONMENT_KEY: z.ZodType<Buffer | undefined>;
+  ENVIRONMENT_KEY: z.ZodType<Buffer | undefined>;
   WORKERS_PATH: z.ZodType<string>;
   WORKERS_MAX_BYTES: z.ZodType<number>;
   WORKERS_IDLE_MS: z.ZodType<number>;
@@ -22,6 +22,7 @@ export const runnerFields: {
   FUNCTION_MAX_CODE_BYTES: z.ZodType<number>;
   FUNCTION_NETWORK_ALLOW: z.ZodType<readonly string[]>;
   FUNCTION_NETWORK_DENY: z.ZodType<readonly string[]>;
+  LOG_LEVEL: z.ZodType<string>;
 } = {
   /** Port to listen on; default 9000, 0 takes a free one. */
   RUNNER_PORT: field.int(9000, 0, 65_535),
@@ -38,7 +39,7 @@ export const runnerFields: {
   /** At a stop, longest wait for calls under way, in milliseconds; default 30000. */
   RUNNER_DRAIN_TIMEOUT_MS: field.int(30_000, 0, 600_000),
   /** Opens sealed environments: 32 bytes, hex or base64. Without it only clear ones can be used. */
-  ORIGAN_ENVIRONMENT_KEY: z
+  ENVIRONMENT_KEY: z
     .string()
     .transform((text, context) => {
       const key = readKey(text);
@@ -72,6 +73,10 @@ export const runnerFields: {
   FUNCTION_NETWORK_ALLOW: networks(['public']),
   /** Networks that they may not connect to although FUNCTION_NETWORK_ALLOW has them; default none. */
   FUNCTION_NETWORK_DENY: networks([]),
+  /** Lowest level logged: trace, debug, info, warn, error, fatal, silent. Default info. */
+  LOG_LEVEL: z
+    .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], 'must be a level, such as info')
+    .default('info'),
 };
 
 export type RunnerConfig = {

@@ -87,7 +87,7 @@ export class Environments {
   #variables(metadata: DeploymentMetadata): Record<string, string> {
     if (metadata.sealedEnvironment === undefined) return metadata.environmentVariables ?? {};
     if (this.#parts.key === undefined) {
-      throw new Error('the environment is sealed and ORIGAN_ENVIRONMENT_KEY is not set');
+      throw new Error('the environment is sealed and ENVIRONMENT_KEY is not set');
     }
     return variablesSchema.parse(
       openEnvironment(metadata.sealedEnvironment, metadata.deploymentId, this.#parts.key),

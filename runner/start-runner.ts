@@ -51,7 +51,7 @@ export async function startRunner(config: RunnerConfig, parts: RunnerParts): Pro
   const guardian = new Guardian(directory);
   const token = randomBytes(16).toString('hex');
   const pool = await startPool(config, { directory, guardian, token, metrics, log, clock });
-  const environments = new Environments({ cache, store, key: config.ORIGAN_ENVIRONMENT_KEY, metrics });
+  const environments = new Environments({ cache, store, key: config.ENVIRONMENT_KEY, metrics });
   const functions = new Functions({ pool, codes, environments, metrics, clock });
   const limits = new CallLimits(config.FUNCTION_MAX_CALLS, config.FUNCTION_MAX_CALLS_PER_DEPLOYMENT);
   const sweeper = setInterval(() => void codes.sweep(), SWEEP_MS).unref();

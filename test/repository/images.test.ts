@@ -157,7 +157,7 @@ describe('docker-compose.yml', () => {
   test('programs share what they must share, and nothing holds a secret that it does not need', () => {
     const [gateway, runner, api] = PROGRAMS.map((name) => serviceOf(name).environment);
     expect(gateway?.['RUNNER_SHARED_SECRET']).toBe(runner?.['RUNNER_SHARED_SECRET']);
-    expect(runner?.['ORIGAN_ENVIRONMENT_KEY']).toBe(api?.['ENVIRONMENT_KEY']);
+    expect(runner?.['ENVIRONMENT_KEY']).toBe(api?.['ENVIRONMENT_KEY']);
     expect(Object.values(gateway ?? {})).not.toContain(api?.['ENVIRONMENT_KEY']);
     expect(serviceOf('bucket').environment['GARAGE_DEFAULT_BUCKET']).toBe(gateway?.['BUCKET_NAME']);
     const passwords = [gateway, runner, api].map((environment) => environment?.['CACHE_PASSWORD']);
