@@ -19,21 +19,24 @@ export type TcpProxy = {
   allow(): void;
   /** Holds back every chunk from the server for this long. */
   setDelayMs(delayMs: number): void;
+  /** Gives every new connection a delay of its own, up to this long, so that they run apart; order is kept. */
+  setSpreadMs(spreadMs: number): void;
   close(): Promise<void>;
 };
 
 /** A proxy on the loopback interface that can do to connections what networks do. */
 export async function startTcpProxy(target: { host: string; port: number }): Promise<TcpProxy> {
-  const state = { isStalled: false, isRefusing: false, delayMs: 0 };
+  const state = { isStalled: false, isRefusing: false, delayMs: 0, spreadMs: 0 };
   const pairs = new Set<[Socket, Socket]>();
   const held: (() => void)[] = [];
   const forward = (from: Socket, to: Socket, isAnswer: boolean): void => {
+    const ownDelayMs = isAnswer ? Math.random() * state.spreadMs : 0;
     from.on('data', (chunk: Buffer) => {
       const pass = (): void => {
         if (!to.destroyed) to.write(chunk);
       };
       if (state.isStalled) held.push(pass);
-      else if (isAnswer && state.delayMs > 0) setTimeout(pass, state.delayMs);
+      else if (isAnswer && state.delayMs + ownDelayMs > 0) setTimeout(pass, state.delayMs + ownDelayMs);
       else pass();
     });
   };
@@ -89,6 +92,9 @@ export async function startTcpProxy(target: { host: string; port: number }): Pro
     },
     setDelayMs: (delayMs) => {
       state.delayMs = delayMs;
+    },
+    setSpreadMs: (spreadMs) => {
+      state.spreadMs = spreadMs;
     },
     close: async () => {
       cut();

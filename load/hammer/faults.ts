@@ -1,0 +1,99 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { CacheServer } from '../../test/support/cache-server.ts';
+import type { TcpProxy } from '../../test/support/tcp-proxy.ts';
+import type { HammeredControlApi } from './control-api.ts';
+
+export type Scene = {
+  server: CacheServer;
+  /** One for each gateway, then the control API's. */
+  proxies: readonly TcpProxy[];
+  controlApi: HammeredControlApi;
+  leaseMs: number;
+};
+
+export type Fault = { name: string; run(scene: Scene): Promise<void> };
+
+const anyOf = <Item>(items: readonly Item[]): Item | undefined =>
+  items[Math.floor(Math.random() * items.length)];
+
+/** What happens to the system while it is being asked, one after the other, again and again. */
+export const FAULTS: readonly Fault[] = [
+  {
+    name: 'connections cut one by one',
+    run: async ({ proxies }) => {
+      for (let cuts = 0; cuts < 12; cuts += 1) {
+        anyOf(proxies)?.cutOne(Math.random());
+        await sleep(100);
+      }
+    },
+  },
+  {
+    name: 'a gateway cut off from the cache in silence, longer than its lease',
+    run: async ({ proxies, leaseMs }) => {
+      const proxy = anyOf(proxies.slice(0, -1));
+      proxy?.stall();
+      await sleep(leaseMs * 2.5);
+      proxy?.allow();
+    },
+  },
+  {
+    name: 'cache emptied',
+    run: async ({ server }) => {
+      const admin = server.admin();
+      for (let times = 0; times < 3; times += 1) {
+        await admin.flushall();
+        await sleep(300);
+      }
+      admin.disconnect();
+    },
+  },
+  {
+    name: 'keys deleted behind our back',
+    run: async ({ server }) => {
+      const admin = server.admin();
+      for (let times = 0; times < 40; times += 1) {
+        await admin.del(`domain:host-${times % 20}.example`);
+        await sleep(20);
+      }
+      admin.disconnect();
+    },
+  },
+  {
+    name: 'cache server stopped (SIGSTOP)',
+    run: async ({ server, leaseMs }) => {
+      server.pause();
+      await sleep(leaseMs * 1.5);
+      server.resume();
+    },
+  },
+  {
+    name: 'cache server restarted, empty',
+    run: async ({ server }) => {
+      await server.restart();
+    },
+  },
+  {
+    name: 'cache server restarted from an old snapshot',
+    run: async ({ server }) => {
+      const admin = server.admin();
+      await admin.save();
+      admin.disconnect();
+      await sleep(1500);
+      await server.restart();
+      const after = server.admin();
+      await after.config('SET', 'save', '');
+      after.disconnect();
+    },
+  },
+  {
+    name: 'a gateway cut off from the cache and the control API',
+    run: async ({ proxies, controlApi, leaseMs }) => {
+      const index = Math.floor(Math.random() * (proxies.length - 1));
+      controlApi.cutOff.add(index);
+      proxies[index]?.stall();
+      await sleep(leaseMs * 2.5);
+      proxies[index]?.allow();
+      controlApi.cutOff.delete(index);
+    },
+  },
+];

@@ -1,0 +1,65 @@
+/** One answer of a gateway. Times are milliseconds of the machine's monotonic clock, the same in every process. */
+export type Observation = {
+  gateway: number;
+  host: number;
+  /** Revision answered; -1 for "no such site", -2 for a failure. */
+  rev: number;
+  startedAtMs: number;
+  /** Marked as served without anyone having been asked. */
+  isLastKnownGood: boolean;
+};
+
+export type Violation = Observation & { floor: number };
+
+type Acknowledged = { atMs: number; rev: number };
+
+/**
+ * Knows every flip that was acknowledged and judges every answer: one that was asked for after a flip was acknowledged
+ * must show that flip or a later one. Only a marked answer may be older.
+ */
+export class Oracle {
+  observations = 0;
+  marked = 0;
+  markedOlder = 0;
+  failures = 0;
+  absences = 0;
+  flips = 0;
+  readonly violations: Violation[] = [];
+  readonly #acknowledged = new Map<number, Acknowledged[]>();
+
+  acknowledge(host: number, rev: number, atMs: number): void {
+    const list = this.#acknowledged.get(host) ?? [];
+    list.push({ atMs, rev });
+    this.#acknowledged.set(host, list);
+    this.flips += 1;
+  }
+
+  judge(observation: Observation): void {
+    this.observations += 1;
+    if (observation.isLastKnownGood) this.marked += 1;
+    if (observation.rev === -2) this.failures += 1;
+    if (observation.rev === -1) this.absences += 1;
+    const floor = this.#floor(observation.host, observation.startedAtMs);
+    if (observation.rev === -2 || observation.rev >= floor) return;
+    if (observation.isLastKnownGood) this.markedOlder += 1;
+    else this.violations.push({ ...observation, floor });
+  }
+
+  /** The highest revision acknowledged before a moment. */
+  #floor(host: number, atMs: number): number {
+    const list = this.#acknowledged.get(host) ?? [];
+    let low = 0;
+    let high = list.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((list[middle]?.atMs ?? 0) < atMs) low = middle + 1;
+      else high = middle;
+    }
+    return list[low - 1]?.rev ?? 0;
+  }
+}
+
+/** The machine's monotonic clock, comparable between processes. */
+export function sharedNowMs(): number {
+  return Number(process.hrtime.bigint()) / 1e6;
+}

@@ -1,0 +1,30 @@
+import { describe, expect, it } from 'vitest';
+import { runHammer } from '../../load/hammer/hammer.ts';
+
+const MINUTE = 60_000;
+
+describe('coherence under fire', () => {
+  it('never shows an older build after a flip was acknowledged', { timeout: 4 * MINUTE }, async () => {
+    const report = await runHammer({ minObservations: 200_000, maxDurationMs: 3 * MINUTE });
+    expect(report.violations).toEqual([]);
+    expect(report.failures).toBe(0);
+    expect(report.absences).toBe(0);
+    expect(report.observations).toBeGreaterThanOrEqual(200_000);
+    expect(report.flips).toBeGreaterThan(300);
+  });
+
+  it.each(['compareAndSet', 'generationCheck', 'leases'] as const)(
+    'finds violations within a minute when %s is off',
+    { timeout: 2 * MINUTE },
+    async (protection) => {
+      const report = await runHammer({
+        protections: { [protection]: false },
+        minObservations: Number.POSITIVE_INFINITY,
+        maxDurationMs: MINUTE,
+        isStoppedByViolation: true,
+        flipPauseMs: 80,
+      });
+      expect(report.violations.length).toBeGreaterThan(0);
+    },
+  );
+});
