@@ -15,6 +15,7 @@ import { RequestBody } from '../runner-client/request-body.ts';
 import type { FunctionReply, HeaderList } from '../runner-client/runner-client.ts';
 import { fieldValue } from '../runner-client/wire-headers.ts';
 import type { FunctionProcess } from './function-process.ts';
+import { SCHEME_HEADER } from './workerd-config.ts';
 
 /** Platform headers that a function may see; everything else of the platform, secrets above all, stays here. */
 const SHOWN: ReadonlySet<string> = new Set([
@@ -62,7 +63,7 @@ export async function forwardCall(request: IncomingMessage, options: ForwardOpti
     {
       path: request.url ?? '/',
       method: request.method ?? 'GET',
-      headers: functionHeaders(request.rawHeaders, hasBody),
+      headers: functionHeaders(request, hasBody),
       body: hasBody ? new RequestBody(request) : null,
       upgrade: request.headers.upgrade ?? null,
     },
@@ -104,8 +105,8 @@ async function explainReply(reply: FunctionReply, token: string): Promise<Forwar
 }
 
 /** Names and values in turn, as undici takes them. */
-function functionHeaders(raw: readonly string[], hasBody: boolean): string[] {
-  const flat: string[] = [];
+function functionHeaders({ rawHeaders: raw, headers }: IncomingMessage, hasBody: boolean): string[] {
+  const flat: string[] = [SCHEME_HEADER, headers['x-forwarded-proto'] === 'https' ? 'https' : 'http'];
   for (let index = 0; index + 1 < raw.length; index += 2) {
     const name = raw[index] ?? '';
     if (isForFunction(name.toLowerCase(), hasBody)) flat.push(name, raw[index + 1] ?? '');

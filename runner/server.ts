@@ -33,6 +33,8 @@ export type RunnerServer = {
 /** Listens for calls. @throws when the port cannot be had. */
 export async function startServer(parts: Parts): Promise<RunnerServer> {
   const state = { isDraining: false };
+  // Upgraded connections are no longer the HTTP server's: it waits for them, but cannot close them.
+  const upgraded = new Set<Socket>();
   const server = createServer({
     maxHeaderSize: MAX_HEADER_BYTES,
     headersTimeout: HEADERS_TIMEOUT_MS,
@@ -43,6 +45,8 @@ export async function startServer(parts: Parts): Promise<RunnerServer> {
   server.on('request', (request, response) => route({ request, response }, parts, state.isDraining));
   server.on('upgrade', (request, socket: Socket, head: Buffer) => {
     if (head.length > 0) socket.unshift(head);
+    upgraded.add(socket);
+    socket.once('close', () => upgraded.delete(socket));
     const response = responseOn(request, socket);
     route({ request, response, socket }, parts, state.isDraining);
   });
@@ -52,7 +56,7 @@ export async function startServer(parts: Parts): Promise<RunnerServer> {
     port: (server.address() as AddressInfo).port,
     drain: (timeoutMs) => {
       state.isDraining = true;
-      return drain(server, timeoutMs);
+      return drain(server, upgraded, timeoutMs);
     },
   };
 }
@@ -110,10 +114,13 @@ function responseOn(request: IncomingMessage, socket: Socket): ServerResponse {
   return response;
 }
 
-async function drain(server: Server, timeoutMs: number): Promise<void> {
+async function drain(server: Server, upgraded: ReadonlySet<Socket>, timeoutMs: number): Promise<void> {
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
   server.closeIdleConnections();
-  const timer = setTimeout(() => server.closeAllConnections(), timeoutMs);
+  const timer = setTimeout(() => {
+    server.closeAllConnections();
+    for (const socket of upgraded) socket.destroy();
+  }, timeoutMs);
   await closed;
   clearTimeout(timer);
 }

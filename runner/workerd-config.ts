@@ -26,6 +26,9 @@ const ALWAYS_DENIED: readonly string[] = [
   'unix-abstract',
 ];
 
+/** How the supervisor tells workerd the scheme of the request's URL; workerd takes the header away. */
+export const SCHEME_HEADER = 'x-origan-scheme';
+
 export type WorkerdConfig = {
   /** Marks the dispatcher's own answers; functions never see it. */
   token: string;
@@ -77,7 +80,7 @@ const config :Workerd.Config = (
     (name = "nowhere", network = (allow = [])),
   ],
   sockets = [
-    (name = "calls", address = "unix:calls", http = (), service = "dispatcher"),
+    (name = "calls", address = "unix:calls", http = (forwardedProtoHeader = "${SCHEME_HEADER}"), service = "dispatcher"),
     (name = "control", address = "unix:control", http = (), service = (name = "dispatcher", entrypoint = "control")),
   ],
 );

@@ -1,0 +1,25 @@
+import { request, type IncomingHttpHeaders, type OutgoingHttpHeaders } from 'node:http';
+import { buffer } from 'node:stream/consumers';
+
+export type SentRequest = { method: string; path: string; headers?: OutgoingHttpHeaders; body?: Buffer };
+export type ReceivedReply = { status: number; headers: IncomingHttpHeaders; body: Buffer };
+
+/** One request on a connection of its own, with exactly these headers: fetch forbids or changes some. */
+export async function sendRequest(
+  port: number,
+  { method, path, headers, body }: SentRequest,
+): Promise<ReceivedReply> {
+  return new Promise((resolve, reject) => {
+    const sent = request(
+      { host: '127.0.0.1', port, method, path, headers: headers ?? {}, agent: false },
+      (reply) => {
+        buffer(reply).then(
+          (bytes) => resolve({ status: reply.statusCode ?? 0, headers: reply.headers, body: bytes }),
+          reject,
+        );
+      },
+    );
+    sent.on('error', reject);
+    sent.end(body);
+  });
+}
