@@ -85,7 +85,9 @@ export async function deploySite(
   if (options.createProject === true) await ensureProject(options, client);
   await setEnvironment(options, client);
   const begun = await begin(options, client, site);
-  report({ kind: 'begun', deployment: begun.deployment, warnings: begun.warnings });
+  // The control API checks the same rules again: what was said is not said twice.
+  const warnings = begun.warnings.filter((warning) => !site.warnings.includes(warning));
+  report({ kind: 'begun', deployment: begun.deployment, warnings });
   const run: Run = { options, client, report, site, begun };
   try {
     const uploaded = await upload(run, begun.missing);
@@ -130,9 +132,9 @@ async function setEnvironment(options: DeployOptions, client: ControlApiClient):
   await client.call({ method: 'PATCH', path, answer: environmentInfoSchema, body, signal });
 }
 
-/** Each track has an environment of its own name. */
-function environmentOf(track: string = 'production'): string {
-  return track;
+/** Production deployments get the environment `production`, those of every other track `preview`. */
+export function environmentOf(track: string = 'production'): string {
+  return track === 'production' ? track : 'preview';
 }
 
 async function begin(
@@ -207,6 +209,6 @@ function summarize(
     functions: site.functions,
     bytes: site.totalBytes,
     unchanged: site.manifest.resources.filter(({ hash }) => hash !== undefined && !missing.has(hash)).length,
-    warnings: [...site.warnings, ...begun.warnings],
+    warnings: [...new Set([...site.warnings, ...begun.warnings])],
   };
 }
