@@ -1,9 +1,8 @@
-import type { Readable } from 'node:stream';
+import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Agent, request, type Dispatcher } from 'undici';
 import type { z } from 'zod';
 import { apiErrorSchema } from '../contracts/control-api-answers.ts';
-import type { ApiError } from '../contracts/control-api.ts';
 import { ERRORS } from '../core/errors.ts';
 import { CliError } from './cli-error.ts';
 import { refusedBy, unreachable, unusableAnswer } from './control-api-errors.ts';
@@ -90,8 +89,8 @@ async function callWithRetries<Answer>(connection: Connection, call: ApiCall<Ans
 async function uploadWithRetries(connection: Connection, upload: Upload): Promise<void> {
   await withRetries(connection, { signal: upload.signal, mayRepeat: true }, async () => {
     const idle = createIdleSignal(connection.idleTimeoutMs ?? IDLE_TIMEOUT_MS);
-    const body = upload.open();
-    if (!Buffer.isBuffer(body)) body.on('data', idle.touch);
+    const opened = upload.open();
+    const body = Buffer.isBuffer(opened) ? opened : Readable.from(touching(opened, idle.touch));
     try {
       await send(connection, {
         method: 'PUT',
@@ -102,7 +101,7 @@ async function uploadWithRetries(connection: Connection, upload: Upload): Promis
       });
     } finally {
       idle.stop();
-      if (!Buffer.isBuffer(body)) body.destroy();
+      if (!Buffer.isBuffer(opened)) opened.destroy();
     }
   });
 }
@@ -209,6 +208,15 @@ function anySignal(...signals: (AbortSignal | undefined)[]): AbortSignal {
   return AbortSignal.any(signals.filter((signal) => signal !== undefined));
 }
 
+/** The chunks as they are asked for, which is as fast as the other side reads. */
+async function* touching(body: Readable, touch: () => void): AsyncGenerator<Buffer> {
+  const chunks: AsyncIterable<Buffer> = body;
+  for await (const chunk of chunks) {
+    touch();
+    yield chunk;
+  }
+}
+
 /** A signal that fires when `touch` has not been called for a while: a deadline that large uploads can meet. */
 function createIdleSignal(timeoutMs: number): { signal: AbortSignal; touch: () => void; stop: () => void } {
   const controller = new AbortController();
@@ -217,5 +225,3 @@ function createIdleSignal(timeoutMs: number): { signal: AbortSignal; touch: () =
   }, timeoutMs);
   return { signal: controller.signal, touch: () => timer.refresh(), stop: () => clearTimeout(timer) };
 }
-
-export type ApiRefusal = ApiError['error'];
