@@ -1,4 +1,4 @@
-import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
@@ -13,8 +13,10 @@ import { ApiRefusalError } from '../../cli/control-api-errors.ts';
 
 const answer = z.object({ ok: z.boolean() });
 
-async function serve(listener: RequestListener): Promise<string> {
-  const server = createServer(listener);
+type Listener = (request: IncomingMessage, response: ServerResponse) => void | Promise<void>;
+
+async function serve(listener: Listener): Promise<string> {
+  const server = createServer((request, response) => void listener(request, response));
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   onTestFinished(() => {
     server.close();

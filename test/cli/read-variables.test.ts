@@ -60,7 +60,7 @@ describe('readVariables', () => {
     async (pair) => {
       const failure = await readVariables([pair], []).catch((error: unknown) => error as Error);
       expect(failure).toMatchObject({ exitCode: 2 });
-      expect(String((failure as Error).message)).not.toContain('hunter2');
+      expect((failure as Error).message).not.toContain('hunter2');
     },
   );
 
