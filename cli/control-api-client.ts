@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Agent, request, type Dispatcher } from 'undici';
 import type { z } from 'zod';
 import { apiErrorSchema } from '../contracts/control-api-answers.ts';
-import { ERRORS } from '../core/errors.ts';
+import { ERRORS, messageOf } from '../core/errors.ts';
 import { CliError } from './cli-error.ts';
 import { refusedBy, unreachable, unusableAnswer } from './control-api-errors.ts';
 
@@ -23,8 +23,8 @@ export type ApiCall<Answer> = {
 export type Upload = {
   path: string;
   size: number;
-  /** Called for each attempt, so that a retry reads from the beginning. */
-  open(): Readable | Buffer;
+  /** Called for each attempt, so that a retry reads from the beginning. A failure to read is not tried again. */
+  open(): AsyncIterable<Buffer> | Buffer;
   signal?: AbortSignal | undefined;
 };
 
@@ -89,8 +89,10 @@ async function callWithRetries<Answer>(connection: Connection, call: ApiCall<Ans
 async function uploadWithRetries(connection: Connection, upload: Upload): Promise<void> {
   await withRetries(connection, { signal: upload.signal, mayRepeat: true }, async () => {
     const idle = createIdleSignal(connection.idleTimeoutMs ?? IDLE_TIMEOUT_MS);
-    const opened = upload.open();
-    const body = Buffer.isBuffer(opened) ? opened : Readable.from(touching(opened, idle.touch));
+    const content = upload.open();
+    const body = Buffer.isBuffer(content)
+      ? content
+      : Readable.from(exactly(upload.size, content, idle.touch));
     try {
       await send(connection, {
         method: 'PUT',
@@ -101,7 +103,7 @@ async function uploadWithRetries(connection: Connection, upload: Upload): Promis
       });
     } finally {
       idle.stop();
-      if (!Buffer.isBuffer(opened)) opened.destroy();
+      if (!Buffer.isBuffer(body)) body.destroy();
     }
   });
 }
@@ -208,13 +210,24 @@ function anySignal(...signals: (AbortSignal | undefined)[]): AbortSignal {
   return AbortSignal.any(signals.filter((signal) => signal !== undefined));
 }
 
-/** The chunks as they are asked for, which is as fast as the other side reads. */
-async function* touching(body: Readable, touch: () => void): AsyncGenerator<Buffer> {
-  const chunks: AsyncIterable<Buffer> = body;
-  for await (const chunk of chunks) {
-    touch();
-    yield chunk;
+/** The chunks, as fast as the other side reads them. @throws CliError unless they are as many bytes as announced. */
+async function* exactly(
+  size: number,
+  content: AsyncIterable<Buffer>,
+  touch: () => void,
+): AsyncGenerator<Buffer> {
+  let sent = 0;
+  try {
+    for await (const chunk of content) {
+      sent += chunk.length;
+      if (sent > size) break;
+      touch();
+      yield chunk;
+    }
+  } catch (error) {
+    throw new CliError('CONTENT_CHANGED', `It cannot be read: ${messageOf(error)}`, { cause: error });
   }
+  if (sent !== size) throw new CliError('CONTENT_CHANGED', `It no longer has ${size} bytes.`);
 }
 
 /** A signal that fires when `touch` has not been called for a while: a deadline that large uploads can meet. */

@@ -38,7 +38,8 @@ export function describeSummary(summary: DeploySummary, terminal: Terminal): str
     `${unchanged.toLocaleString('en')} unchanged`,
     duration(durationMs),
   ];
-  const urls = result.outcome === 'live' ? result.domains.map(({ url }) => url) : [];
+  const shown = result.domains.filter(({ host }) => host !== result.deployment.previewHost);
+  const urls = result.outcome === 'live' ? shown.map(({ url }) => url) : [];
   return [
     parts.join(', '),
     paint(terminal, result.outcome === 'live' ? 'green' : 'yellow', describeFlip(result)),

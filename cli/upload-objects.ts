@@ -1,9 +1,9 @@
 import { createReadStream } from 'node:fs';
-import type { Readable } from 'node:stream';
 import { apiPaths, type BegunDeployment } from '../contracts/control-api.ts';
 import type { Content } from './build-site.ts';
 import { CliError } from './cli-error.ts';
 import type { ControlApiClient } from './control-api-client.ts';
+import { ApiRefusalError } from './control-api-errors.ts';
 import { mapConcurrently } from './map-concurrently.ts';
 
 export type UploadProgress = { objects: number; totalObjects: number; bytes: number; totalBytes: number };
@@ -66,18 +66,21 @@ async function uploadOne(
   }
 }
 
-function openContent({ source, size }: Content): Readable | Buffer {
-  // An empty file: a stream with no chunk would be sent without a length.
-  if (source.kind === 'bytes' || size === 0) return source.kind === 'bytes' ? source.bytes : Buffer.alloc(0);
-  return createReadStream(source.path);
+function openContent({ source, size }: Content): AsyncIterable<Buffer> | Buffer {
+  if (source.kind === 'bytes') return source.bytes;
+  return size === 0 ? Buffer.alloc(0) : readChunks(source.path);
 }
 
-/** The bytes are no longer those that were hashed: the control API says 422, or the length does not fit. */
+/** A generator, so that a file that is gone is an error of the reader and not of the process. */
+async function* readChunks(path: string): AsyncGenerator<Buffer> {
+  const chunks: AsyncIterable<Buffer> = createReadStream(path, { highWaterMark: 256 * 1024 });
+  yield* chunks;
+}
+
+/** The bytes are no longer those that were hashed: other ones (the control API says so), more, fewer, or none. */
 function hasChanged(error: unknown): boolean {
-  if (!(error instanceof CliError)) return false;
-  const cause = error.cause as NodeJS.ErrnoException | undefined;
-  const isLengthWrong = cause?.code === 'UND_ERR_REQ_CONTENT_LENGTH_MISMATCH' || cause?.code === 'ENOENT';
-  return isLengthWrong || ('status' in error && error.status === 422);
+  if (error instanceof ApiRefusalError) return error.status === 422;
+  return error instanceof CliError && error.code === 'CONTENT_CHANGED';
 }
 
 function changed(content: Content, cause: unknown): CliError {

@@ -1,0 +1,41 @@
+import { onTestFinished } from 'vitest';
+import { runCli } from '../../cli/program.ts';
+import { systemClock } from '../../core/clock.ts';
+import { siteFolder } from './site-folder.ts';
+
+export type CliRun = { code: number; out: string; err: string };
+
+export type RunOptions = {
+  env?: Record<string, string>;
+  cwd?: string;
+  signal?: AbortSignal;
+  input?: string;
+};
+
+/** Runs a command line in this process, in an empty folder with settings of its own, as a script would. */
+export async function origan(args: readonly string[], options: RunOptions = {}): Promise<CliRun> {
+  const home = await siteFolder({});
+  const written = { out: '', err: '' };
+  const code = await runCli(args, {
+    env: { XDG_CONFIG_HOME: home, HOME: home, ...options.env },
+    cwd: options.cwd ?? home,
+    terminal: {
+      out: (text) => void (written.out += text),
+      err: (text) => void (written.err += text),
+      isInteractive: false,
+      hasColor: false,
+      columns: 80,
+    },
+    clock: systemClock,
+    signal: options.signal ?? new AbortController().signal,
+    readInput: async () => options.input,
+  });
+  return { code, ...written };
+}
+
+/** A signal that is aborted when the test ends, so that nothing outlives it. */
+export function testSignal(): AbortController {
+  const controller = new AbortController();
+  onTestFinished(() => controller.abort());
+  return controller;
+}
