@@ -189,8 +189,8 @@ describe('in a browser', () => {
     const page = await browser.newPage();
     await page.goto(`http://${HOST}:${port}/roast`);
     const first = page.waitForResponse(/\/api\/roast\/live/);
-    const start = page.getByRole('button').first();
-    if ((await start.count()) > 0) await start.click();
+    const button = page.getByRole('button').first();
+    if ((await button.count()) > 0) await button.click();
     await first;
     await page
       .getByText(/turning point/i)
