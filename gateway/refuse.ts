@@ -22,7 +22,7 @@ export function refuse(error: EdgeError, requestId: string, accept: string | und
     'X-Content-Type-Options',
     'nosniff',
   ];
-  if (retryable && status === 503) headers.push('Retry-After', String(RETRY_AFTER_S));
+  if (retryable && (status === 503 || status === 429)) headers.push('Retry-After', String(RETRY_AFTER_S));
   return { status, headers, body: page.body };
 }
 

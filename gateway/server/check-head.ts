@@ -1,6 +1,5 @@
 import type { IncomingMessage } from 'node:http';
 import { EdgeError } from '../../core/errors.ts';
-import { normalizeHost } from '../../core/host.ts';
 
 /**
  * What Node's parser lets pass and two readers could still take for different requests, or that goes beyond a limit.
@@ -12,20 +11,9 @@ export function checkHead(incoming: IncomingMessage, maxHeaders: number): EdgeEr
   if (httpVersion !== '1.1' && httpVersion !== '1.0') return bad(`version ${httpVersion}`);
   // Node's own limit drops the headers beyond it and goes on; a head is taken whole or not at all.
   if (rawHeaders.length / 2 > maxHeaders) return new EdgeError('HEADERS_TOO_LARGE');
-  const url = incoming.url ?? '';
-  // RFC 9112 section 3.2: no form of a target has a fragment; some readers would cut it off.
-  if (url.includes('#')) return bad('a fragment in the target');
-  if (!url.startsWith('/') && namesAnotherHost(url, headers.host)) return new EdgeError('BAD_HOST');
   if (headers['transfer-encoding'] !== undefined) return checkCoding(incoming);
   if (headers.expect !== undefined && httpVersion === '1.1') return checkExpectation(headers.expect);
   return undefined;
-}
-
-/** RFC 9112 section 3.2.2 lets an absolute target win over Host; a reader in front may have gone by the other. */
-function namesAnotherHost(url: string, host: string | undefined): boolean {
-  const authority = /^https?:\/\/([^/?]*)/i.exec(url)?.[1];
-  if (authority === undefined || host === undefined) return false;
-  return normalizeHost(authority) !== normalizeHost(host);
 }
 
 function checkCoding({ httpVersion, headers }: IncomingMessage): EdgeError | undefined {

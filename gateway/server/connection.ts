@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { EdgeError } from '../../core/errors.ts';
 import { failBody } from './body-fault.ts';
+import { lingerAndClose } from './linger.ts';
 
 /** Requests that one connection may have sent ahead of their answers; nobody honest comes near. */
 const MAX_PIPELINED = 100;
@@ -69,7 +70,7 @@ export class Connection {
     for (const { outgoing } of this.#running) {
       if (!outgoing.headersSent) outgoing.shouldKeepAlive = false;
     }
-    if (this.isIdle) this.#socket.end();
+    if (this.isIdle) lingerAndClose(this.#socket);
   }
 
   /** Whether no request runs and none is on its way. */
@@ -90,7 +91,7 @@ export class Connection {
       return;
     }
     this.#bytesAtRest = this.#socket.bytesRead;
-    if (this.#isClosing) this.#socket.end();
+    if (this.#isClosing) lingerAndClose(this.#socket);
   };
 }
 

@@ -34,8 +34,9 @@ export type RawClient = {
 
 type State = { buffer: Buffer; isEnded: boolean; wasReset: boolean; waiting: Set<() => void> };
 
-export async function openRaw(port: number): Promise<RawClient> {
-  const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
+/** @param options.staysOpen keep this side open when the server ends its side, as no proper client does. */
+export async function openRaw(port: number, options: { staysOpen?: boolean } = {}): Promise<RawClient> {
+  const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: options.staysOpen === true });
   const state: State = { buffer: Buffer.alloc(0), isEnded: false, wasReset: false, waiting: new Set() };
   const wake = (): void => {
     for (const each of state.waiting) each();
