@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { EdgeError, messageOf, toEdgeError } from '../core/errors.ts';
+import { EdgeError, messageOf, toEdgeError, type ErrorCode } from '../core/errors.ts';
 import type { Edge } from './edge.ts';
 import type { Answer } from './exchange.ts';
 import { answer } from './flow.ts';
@@ -12,6 +12,19 @@ import { isUpgrade } from './server/connection.ts';
 
 /** For the record: the client left before it was answered. Not sent to anybody. */
 const CLIENT_CLOSED_REQUEST = 499;
+
+// A request that was not understood, or not read to its end: where the next one begins is anybody's guess.
+const ENDS_CONNECTION: ReadonlySet<ErrorCode> = new Set([
+  'BAD_REQUEST',
+  'BAD_HOST',
+  'REQUEST_TIMEOUT',
+  'BODY_TOO_LARGE',
+  'URI_TOO_LONG',
+  'EXPECTATION_FAILED',
+  'HEADERS_TOO_LARGE',
+  'METHOD_NOT_IMPLEMENTED',
+  'TRANSFER_CODING_NOT_IMPLEMENTED',
+]);
 
 /** A request of which nothing has been checked yet. */
 type Arrival = {
@@ -99,6 +112,7 @@ function toRefusal({ id, event, incoming, outgoing }: Arrival, thrown: unknown):
     event.error = error.code;
     if (error.status >= 500) event.cause = error.message;
   }
+  if (ENDS_CONNECTION.has(error.code)) outgoing.shouldKeepAlive = false;
   const reply = refuse(error, id, incoming.headers.accept);
   return event.allow === undefined ? reply : { ...reply, headers: [...reply.headers, 'Allow', event.allow] };
 }

@@ -19,6 +19,7 @@ export class Connection {
   #bytesAtRest = 0;
   #isBroken = false;
   #isClosing = false;
+  #isOver = false;
 
   constructor(socket: Socket) {
     this.#socket = socket;
@@ -29,6 +30,11 @@ export class Connection {
    * would be allowed for safe methods only (RFC 9112 section 9.3.2), and gives one client many places.
    */
   enter(incoming: IncomingMessage, outgoing: ServerResponse, begin: () => void): void {
+    if (this.#isOver) {
+      // Read and dropped while the connection lingers.
+      incoming.resume();
+      return;
+    }
     if (this.#isClosing) outgoing.shouldKeepAlive = false;
     outgoing.once('close', this.#leave);
     if (this.#running.push({ incoming, outgoing, begin }) === 1) begin();
@@ -83,8 +89,14 @@ export class Connection {
   }
 
   readonly #leave = (): void => {
-    this.#running.shift();
+    const done = this.#running.shift();
     if (this.#socket.destroyed) return;
+    // The last answer of the connection is out (RFC 9112 section 9.6): what was sent ahead after it counts for nothing.
+    if (done?.outgoing.shouldKeepAlive === false) {
+      this.#isOver = true;
+      this.#running.length = 0;
+      return;
+    }
     const next = this.#running[0];
     if (next !== undefined) {
       next.begin();
