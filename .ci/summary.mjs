@@ -1,4 +1,5 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
 // Reads the results that vitest wrote and prints the line that ends a run; run by the machine's own Node.
@@ -20,17 +21,28 @@ export function countTests(results) {
   return { passed, failed: failed === 0 && results.success !== true ? 1 : failed };
 }
 
-function main([file = '', ...failedSteps]) {
-  let counts = { passed: 0, failed: 1 };
-  try {
-    counts = countTests(JSON.parse(readFileSync(file, 'utf8')));
-  } catch (error) {
-    process.stdout.write(`no test results: ${error.message}\n`);
+function main([directory = '', ...failedSteps]) {
+  const counts = { passed: 0, failed: 0 };
+  const files = readdirSync(directory).filter((file) => file.endsWith('.json'));
+  for (const file of files) {
+    const { passed, failed } = countFile(join(directory, file));
+    counts.passed += passed;
+    counts.failed += failed;
   }
-  const isGood = counts.passed > 0 && counts.failed === 0 && failedSteps.length === 0;
+  if (files.length === 0) process.stdout.write('no test ran\n');
   if (failedSteps.length > 0) process.stdout.write(`failed steps: ${failedSteps.join(', ')}\n`);
   process.stdout.write(`${counts.passed} passed, ${counts.failed} failed\n`);
+  const isGood = counts.passed > 0 && counts.failed === 0 && failedSteps.length === 0;
   process.exitCode = isGood ? 0 : 1;
+}
+
+function countFile(path) {
+  try {
+    return countTests(JSON.parse(readFileSync(path, 'utf8')));
+  } catch (error) {
+    process.stdout.write(`${path}: ${error.message}\n`);
+    return { passed: 0, failed: 1 };
+  }
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) main(process.argv.slice(2));

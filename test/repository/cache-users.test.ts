@@ -8,6 +8,7 @@ import { keys } from '../../cache/keys.ts';
 import { openCache } from '../../cache/open-cache.ts';
 import { silentLogger } from '../../core/log.ts';
 import { createRegistry } from '../../core/metrics.ts';
+import { aclFile } from '../../infra/src/cache/users.ts';
 import { freePort } from '../support/free-port.ts';
 import { startProcess, type StartedProcess } from '../support/process.ts';
 import { readCompose } from '../support/read-compose.ts';
@@ -76,6 +77,12 @@ describe('the users of the cache', () => {
       expect(line.split(' ').length).toBeGreaterThanOrEqual(4);
     }
     expect(users).toMatch(/^user default off -@all$/m);
+  });
+
+  test('are the same on Kubernetes', () => {
+    const names = ['gateway', 'runner', 'control-api'];
+    const passwords = Object.fromEntries(names.map((name) => [name, credentialsOf(name).password]));
+    expect(aclFile(passwords)).toBe(users);
   });
 
   test('nobody gets in without a name and a password', async () => {

@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { startProcess } from '../support/process.ts';
 import { makeTempDir, type TempDir } from '../support/temp-dir.ts';
 
@@ -9,15 +9,17 @@ const failing = { status: 'failed' };
 
 describe('the last line of .ci/run', () => {
   let directory: TempDir;
-  beforeAll(async () => {
+  beforeEach(async () => {
     directory = await makeTempDir('ci');
   });
-  afterAll(() => directory.remove());
+  afterEach(() => directory.remove());
 
   const summarize = async (results: unknown, ...failedSteps: string[]): Promise<[number | null, string]> => {
-    const file = join(directory.path, 'results.json');
-    await writeFile(file, typeof results === 'string' ? results : JSON.stringify(results));
-    const program = startProcess(process.execPath, { args: ['.ci/summary.mjs', file, ...failedSteps] });
+    const text = typeof results === 'string' ? results : JSON.stringify(results);
+    await writeFile(join(directory.path, 'results.json'), text);
+    const program = startProcess(process.execPath, {
+      args: ['.ci/summary.mjs', directory.path, ...failedSteps],
+    });
     const { code } = await program.exited;
     return [code, program.stdout().trimEnd().split('\n').at(-1) ?? ''];
   };
@@ -71,6 +73,13 @@ describe('the last line of .ci/run', () => {
     ['there are no results', 'not json', [1, '0 passed, 1 failed']],
   ])('when %s', async (_, results, expected) => {
     expect(await summarize(results)).toEqual(expected);
+  });
+
+  test('when there are results of two runs, they are added up', async () => {
+    const infra = { success: false, numPassedTests: 4, numFailedTests: 2, testResults: [] };
+    await writeFile(join(directory.path, 'infra.json'), JSON.stringify(infra));
+    const results = { success: true, numPassedTests: 3, numFailedTests: 0, testResults: [] };
+    expect(await summarize(results)).toEqual([1, '7 passed, 2 failed']);
   });
 
   test('when another step failed, the run failed', async () => {
