@@ -2,6 +2,9 @@ import type { CacheKey, ListKey, LockKey } from './keys.ts';
 import type { Invalidation, Loaded, Lookup, Resolved, WriteOutcome } from './lookup.ts';
 import type { LockAttempt } from './lock.ts';
 import type { ListPage } from './list.ts';
+import type { ServerInfo } from './server-info.ts';
+import type { FamilyCounts } from './statistics.ts';
+import type { SweepOptions, SweepReport } from './sweep.ts';
 import type { TagVersions } from './tags.ts';
 
 export type FallbackOptions = {
@@ -31,6 +34,19 @@ export type InvalidationEvent =
   | { kind: 'key'; family: string; name: string }
   /** Messages may have been missed: whatever is derived from the cache must be checked before it is used. */
   | { kind: 'all' };
+
+export type CacheSnapshot = {
+  state: ReturnType<Cache['state']>;
+  instance: string;
+  holdsLease: boolean;
+  nearEntries: number;
+  nearBytes: number;
+  families: Readonly<Record<string, FamilyCounts>>;
+  /** Gateways in the registry of leases; undefined when it cannot be read. */
+  gateways: readonly string[] | undefined;
+  /** Undefined when there is no server or it cannot be asked. */
+  server: ServerInfo | undefined;
+};
 
 /**
  * The cache that every service shares. Whatever happens to the cache server, no method throws and none takes
@@ -78,6 +94,17 @@ export type Cache = {
   append<Item>(key: ListKey<Item>, items: readonly NoInfer<Item>[]): Promise<WriteOutcome>;
   /** Items after a position; 0 begins at the oldest that is left. */
   readList<Item>(key: ListKey<Item>, after: number, count?: number): Promise<ListPage<Item>>;
+
+  /** Reads keys into this process' memory, as far as their families allow; answers how many are there now. */
+  warm(keys: readonly CacheKey<unknown>[]): Promise<number>;
+  /** Asks every gateway to do so: before a flip, with what the new deployment needs. Nobody waits for it. */
+  warmEverywhere(keys: readonly CacheKey<unknown>[]): Promise<void>;
+  /** Warms what gateways used most of late; for the start of a gateway. Bounded; answers how many keys. */
+  warmHot(): Promise<number>;
+  /** Removes entries that nothing stands behind any more; see sweep.ts. */
+  sweep(options: SweepOptions): Promise<SweepReport>;
+  /** Everything that this process and the server count, for people. */
+  snapshot(): Promise<CacheSnapshot>;
 
   /** Whether the cache server can be used right now: `up`, `down` (breaker open), `disabled`, or `memory`. */
   state(): 'up' | 'down' | 'disabled' | 'memory';

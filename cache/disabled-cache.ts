@@ -1,6 +1,5 @@
 import { EdgeError, toEdgeError } from '../core/errors.ts';
 import type { Cache, Loader } from './cache.ts';
-import type { CacheKey } from './family.ts';
 import { Flights } from './flights.ts';
 import type { Invalidation, Resolved } from './lookup.ts';
 
@@ -24,20 +23,34 @@ export function disabledCache(): Cache {
     set: async () => ({ kind: 'disabled' }),
     del: async () => ({ kind: 'disabled' }),
     exists: async () => ({ kind: 'miss' }),
-    getWithFallback: (key, loader) => flights.run(key.name, false, () => load(key, loader)),
+    getWithFallback: (key, loader) => flights.run(key.name, false, () => load(loader)),
     invalidate: async () => NOTHING_DONE,
     invalidateMany: async () => NOTHING_DONE,
     onInvalidated: () => () => undefined,
     tagVersions: async () => ({ kind: 'error', cause }),
     peekTagVersions: () => undefined,
     purgeTag: async () => NOTHING_DONE,
+    warm: async () => 0,
+    warmEverywhere: async () => undefined,
+    warmHot: async () => 0,
+    sweep: async () => ({ kind: 'error', cause }),
+    snapshot: async () => ({
+      state: 'disabled',
+      instance: '',
+      holdsLease: false,
+      nearEntries: 0,
+      nearBytes: 0,
+      families: {},
+      gateways: undefined,
+      server: undefined,
+    }),
     lock: async () => ({ kind: 'error', cause }),
     append: async () => ({ kind: 'disabled' }),
     readList: async () => ({ kind: 'error', cause }),
   };
 }
 
-async function load<Value>(_key: CacheKey<Value>, loader: Loader<Value>): Promise<Resolved<Value>> {
+async function load<Value>(loader: Loader<Value>): Promise<Resolved<Value>> {
   try {
     const loaded = await loader(new AbortController().signal);
     if (loaded.kind === 'absent') return { kind: 'absent', source: 'loader' };

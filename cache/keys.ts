@@ -115,6 +115,7 @@ export const FAMILY_NAMES: readonly string[] = [
   'build-logs',
   'deploy-lock',
   'lock',
+  'hot-keys',
 ];
 
 const key = <Value>(family: KeyFamily<Value>, name: string): CacheKey<Value> => ({ family, name });
@@ -166,6 +167,17 @@ export const keys = {
   gateway: (instance: string): CacheKey<shape.GatewayPresence> =>
     key(families.gateway, `gateway:${instance}`),
 } as const;
+
+/** Families by the name that messages and metrics use. */
+const familyByName: ReadonlyMap<string, KeyFamily<unknown>> = new Map(
+  Object.values(families).map((family) => [family.name, family as KeyFamily<unknown>]),
+);
+
+/** A key of the catalogue from the name of its family and its own; undefined for a family of another version. */
+export function keyOf(familyName: string, name: string): CacheKey<unknown> | undefined {
+  const family = familyByName.get(familyName);
+  return family === undefined ? undefined : { family, name };
+}
 
 /** Every key that belongs to one deployment: what its deletion removes. */
 export function keysOfDeployment(id: string): CacheKey<unknown>[] {

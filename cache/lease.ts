@@ -25,8 +25,8 @@ export function noLease(): Lease {
 }
 
 export type LeaseEvents = {
-  /** These keys were invalidated; called before the acknowledgement goes out. */
-  onInvalidated(payload: string): void;
+  /** A message of the bus; called before its acknowledgement goes out. */
+  onMessage(payload: string): void;
   /** Messages may have been missed: nothing near is current until confirmed. */
   onAllInvalidated(reason: 'epoch' | 'gap' | 'lost'): void;
 };
@@ -124,7 +124,7 @@ export class HeldLease implements Lease {
   }
 
   #receiveInvalidation(epoch: string, seq: number, payload: string): void {
-    this.#options.events.onInvalidated(payload);
+    this.#options.events.onMessage(payload);
     if (epoch !== this.#epoch) {
       // Not our epoch, so no lease in it: the publisher waits for the old leases, and we begin a new one.
       if (this.#epoch === undefined) return;

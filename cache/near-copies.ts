@@ -25,6 +25,8 @@ export type NearEntry = {
   /** Generation of the lease under which it was confirmed. */
   leaseGeneration: number;
   isBeingRevalidated: boolean;
+  /** Uses since the last count of what is hot. */
+  uses: number;
   /** The last loader used for it, for refreshing it while it is in use. */
   loader: Loader<unknown> | undefined;
 };
@@ -78,6 +80,11 @@ export class NearCopies {
     const entry = this.#values.peek(name);
     if (entry === undefined) return undefined;
     return nowMs - entry.confirmedAtMs <= entry.key.family.lastKnownGoodMs ? entry : undefined;
+  }
+
+  /** Every copy of a value, the most recently used first. */
+  entries(): Iterable<NearEntry> {
+    return this.#values.values();
   }
 
   put(entry: NearEntry): void {

@@ -62,7 +62,9 @@ export class Near {
     if (key.family.near === 'none') return undefined;
     const nowMs = this.#options.clock.monotonicMs();
     const entry = this.copies.usable(key.name, nowMs);
-    if (entry !== undefined) this.#confirmInUse(entry, nowMs);
+    if (entry === undefined) return undefined;
+    entry.uses += 1;
+    this.#confirmInUse(entry, nowMs);
     return entry;
   }
 
@@ -213,6 +215,7 @@ export class Near {
       usableUntilMs: this.#usableUntilMs(key.family, facts.freshUntilMs, startedAtMs),
       leaseGeneration: this.#options.lease.generation,
       isBeingRevalidated: false,
+      uses: 0,
       loader,
     });
   }

@@ -17,6 +17,8 @@ export { createMemoryServer, type MemoryServer } from './memory/memory-server.ts
 export type CacheParts = {
   log: Logger;
   registry: Registry;
+  /** Which service this is: a label of the metrics; default `origan`. */
+  service?: string | undefined;
   clock?: Clock | undefined;
   /** Name of this process among its peers; default random. */
   instance?: string | undefined;
@@ -45,6 +47,8 @@ export function openCache(config: CacheConfig, parts: CacheParts): Cache {
     log,
     instance,
     statistics,
+    registry: parts.registry,
+    service: parts.service ?? 'origan',
     holdsLease: parts.holdsLease ?? false,
     isSolo: config.target.kind === 'memory' && parts.memoryServer === undefined,
     protections: parts.protections,

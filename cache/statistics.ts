@@ -47,18 +47,11 @@ const ZERO: Readonly<FamilyCounts> = {
   bytesWritten: 0,
 };
 
-/** Upper bounds in milliseconds of a latency histogram; the last bucket is open. */
-export const LATENCY_BOUNDS_MS: readonly number[] = [0.25, 0.5, 1, 2, 5, 10, 25, 50, 100, 250, 1000];
-
-export type Latency = { buckets: number[]; sumMs: number; count: number };
-
 /** Everything that the cache counts about itself. */
 export class Statistics {
   readonly families: Map<string, FamilyCounts> = new Map<string, FamilyCounts>();
-  readonly commands: Map<string, Latency> = new Map();
   /** By command and kind, `get timeout`. */
   readonly commandFailures: Map<string, number> = new Map();
-  readonly acknowledgements: Latency = emptyLatency();
   readonly busEvents: { epoch: number; gap: number; lost: number } = { epoch: 0, gap: 0, lost: 0 };
   unacknowledgedInvalidations = 0;
 
@@ -71,26 +64,16 @@ export class Statistics {
     return counts;
   }
 
+  /** Set by whoever measures durations, in milliseconds. */
+  onCommand: (command: string, durationMs: number) => void = () => undefined;
+  onAcknowledged: (durationMs: number) => void = () => undefined;
+
   finished(command: string, durationMs: number): void {
-    let latency = this.commands.get(command);
-    if (latency === undefined) this.commands.set(command, (latency = emptyLatency()));
-    observe(latency, durationMs);
+    this.onCommand(command, durationMs);
   }
 
   failed(command: string, kind: string): void {
     const name = `${command} ${kind}`;
     this.commandFailures.set(name, (this.commandFailures.get(name) ?? 0) + 1);
   }
-}
-
-export function observe(latency: Latency, durationMs: number): void {
-  let bucket = 0;
-  while (bucket < LATENCY_BOUNDS_MS.length && durationMs > (LATENCY_BOUNDS_MS[bucket] ?? 0)) bucket += 1;
-  latency.buckets[bucket] = (latency.buckets[bucket] ?? 0) + 1;
-  latency.sumMs += durationMs;
-  latency.count += 1;
-}
-
-function emptyLatency(): Latency {
-  return { buckets: Array.from({ length: LATENCY_BOUNDS_MS.length + 1 }, () => 0), sumMs: 0, count: 0 };
 }

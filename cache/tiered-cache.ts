@@ -1,20 +1,23 @@
 import type { Clock } from '../core/clock.ts';
-import { EdgeError, toEdgeError } from '../core/errors.ts';
+import { toEdgeError } from '../core/errors.ts';
 import type { Logger } from '../core/log.ts';
+import type { Registry } from '../core/metrics.ts';
 import { Announcer } from './announcer.ts';
 import type { Backend } from './backend.ts';
+import { decodeMessage } from './bus-message.ts';
 import type {
   Cache,
+  CacheSnapshot,
   FallbackOptions,
   InvalidateOptions,
-  InvalidationEvent,
   InvalidationListener,
   Loader,
 } from './cache.ts';
 import type { CacheConfig } from './config.ts';
 import { EntryWriter } from './entry-writer.ts';
 import type { CacheKey, ListKey, LockKey } from './family.ts';
-import { decodeInvalidation, encodeInvalidation, type InvalidatedKey } from './invalidation-message.ts';
+import { Invalidator } from './invalidator.ts';
+import { keyOf, keys } from './keys.ts';
 import { HeldLease, noLease, unlimitedLease, type Lease } from './lease.ts';
 import { appendToList, readListPage, type ListPage } from './list.ts';
 import { LoadGate } from './load-gate.ts';
@@ -24,9 +27,12 @@ import { Near, type NearAttempt } from './near.ts';
 import { ALL_PROTECTIONS, type Protections } from './protections.ts';
 import { Resolver } from './resolver.ts';
 import { SharedTier, type Found } from './shared-tier.ts';
-import { observe, type Statistics } from './statistics.ts';
+import type { Statistics } from './statistics.ts';
+import { sweepOrphans, type SweepOptions, type SweepReport } from './sweep.ts';
 import { TagStore } from './tag-versions.ts';
 import type { TagVersions } from './tags.ts';
+import { untilAborted } from './until-aborted.ts';
+import { Upkeep } from './upkeep.ts';
 
 export type TieredCacheOptions = {
   config: CacheConfig;
@@ -35,6 +41,9 @@ export type TieredCacheOptions = {
   log: Logger;
   instance: string;
   statistics: Statistics;
+  registry: Registry;
+  /** Which service's cache this is: a label of its metrics. */
+  service: string;
   /** A gateway: takes part in acknowledgements and may use near copies of coherent families. */
   holdsLease: boolean;
   /** The backend is a memory server of this process alone. */
@@ -50,9 +59,9 @@ export class TieredCache implements Cache {
   readonly #shared: SharedTier;
   readonly #writer: EntryWriter;
   readonly #resolver: Resolver;
-  readonly #announcer: Announcer;
+  readonly #invalidator: Invalidator;
+  readonly #upkeep: Upkeep;
   readonly #tags: TagStore;
-  readonly #listeners = new Set<InvalidationListener>();
 
   constructor(options: TieredCacheOptions) {
     const { backend, clock, config, log, statistics, isSolo } = options;
@@ -83,18 +92,37 @@ export class TieredCache implements Cache {
       gate: new LoadGate(clock, config.maxConcurrentLoads),
       statistics,
     });
-    this.#announcer = new Announcer({ backend, clock, log, leaseMs: config.leaseMs });
-    const { defaultTtlMs } = config;
+    const { leaseMs, defaultTtlMs } = config;
+    this.#invalidator = new Invalidator({
+      announcer: new Announcer({ backend, clock, log, leaseMs }),
+      clock,
+      statistics,
+      isSolo,
+      leaseMs,
+      end: (name) => this.#end(name),
+    });
     this.#tags = new TagStore({ backend, clock, near: this.#near, shared: this.#shared, defaultTtlMs });
+    this.#upkeep = new Upkeep({
+      backend,
+      clock,
+      statistics,
+      copies: this.#near.copies,
+      instance: options.instance,
+      cache: this,
+      loadsUnderWay: () => this.#resolver.underWay,
+    });
+    this.#upkeep.register(options.registry, options.service);
   }
 
   async connect(): Promise<void> {
     await this.#options.backend.connect();
     this.#held?.start();
+    if (this.#options.holdsLease) this.#upkeep.start();
   }
 
   async close(): Promise<void> {
-    this.#announcer.close();
+    await this.#upkeep.close();
+    this.#invalidator.close();
     await this.#held?.close();
     await this.#options.backend.close();
   }
@@ -144,14 +172,14 @@ export class TieredCache implements Cache {
     return outcome;
   }
 
-  async del(keys: readonly CacheKey<unknown>[]): Promise<WriteOutcome> {
+  async del(wanted: readonly CacheKey<unknown>[]): Promise<WriteOutcome> {
     try {
-      if (keys.length > 0) await this.#options.backend.remove(keys.map((key) => key.name));
+      if (wanted.length > 0) await this.#options.backend.remove(wanted.map((key) => key.name));
       return { kind: 'stored' };
     } catch (error) {
       return { kind: 'error', cause: toEdgeError(error) };
     } finally {
-      for (const key of keys) this.#end(key.name);
+      for (const key of wanted) this.#end(key.name);
     }
   }
 
@@ -185,25 +213,17 @@ export class TieredCache implements Cache {
     return this.invalidateMany([key], options);
   }
 
-  async invalidateMany(
+  invalidateMany(
     wanted: readonly CacheKey<unknown>[],
     options: InvalidateOptions = {},
   ): Promise<Invalidation> {
-    const startedAtMs = this.#options.clock.monotonicMs();
-    try {
-      await Promise.all(wanted.map((key) => this.#writer.purge(key, options.rev ?? 0)));
-      for (const key of wanted) this.#receiveKey({ family: key.family.name, name: key.name });
-      return await this.#announce(wanted, options);
-    } catch {
-      // The state of the connection is logged where it changes; the caller sees that this is not complete.
-      for (const key of wanted) this.#receiveKey({ family: key.family.name, name: key.name });
-      return this.#incomplete(startedAtMs);
-    }
+    return this.#invalidator.run(wanted, options, () =>
+      Promise.all(wanted.map((key) => this.#writer.purge(key, options.rev ?? 0))),
+    );
   }
 
   onInvalidated(listener: InvalidationListener): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+    return this.#invalidator.listen(listener);
   }
 
   tagVersions(project: string, tags: readonly string[]): Promise<TagVersions> {
@@ -214,16 +234,8 @@ export class TieredCache implements Cache {
     return this.#tags.peek(project, tags);
   }
 
-  async purgeTag(project: string, tag: string, mode: 'soft' | 'hard' = 'hard'): Promise<Invalidation> {
-    const startedAtMs = this.#options.clock.monotonicMs();
-    try {
-      const key = await this.#tags.purge(project, tag, mode);
-      this.#receiveKey({ family: key.family.name, name: key.name });
-      return await this.#announce([key], {});
-    } catch {
-      // As in invalidateMany.
-      return this.#incomplete(startedAtMs);
-    }
+  purgeTag(project: string, tag: string, mode: 'soft' | 'hard' = 'hard'): Promise<Invalidation> {
+    return this.#invalidator.run([keys.tag(project, tag)], {}, () => this.#tags.purge(project, tag, mode));
   }
 
   lock(key: LockKey): Promise<LockAttempt> {
@@ -239,26 +251,24 @@ export class TieredCache implements Cache {
     return readListPage(this.#options.backend, key, after, count);
   }
 
-  async #announce(wanted: readonly CacheKey<unknown>[], options: InvalidateOptions): Promise<Invalidation> {
-    const { config, statistics } = this.#options;
-    const announced = wanted.filter((key) => key.family.isAnnounced);
-    if (announced.length === 0 || this.#options.isSolo) {
-      return { acknowledged: [], expired: [], isComplete: true, durationMs: 0 };
-    }
-    const payload = encodeInvalidation(announced.map((key) => ({ family: key.family.name, name: key.name })));
-    const invalidation = await this.#announcer.announce(payload, {
-      waitMs: options.waitMs ?? config.leaseMs * 2,
-      isFirst: options.isFirst ?? false,
-    });
-    observe(statistics.acknowledgements, invalidation.durationMs);
-    if (!invalidation.isComplete) statistics.unacknowledgedInvalidations += 1;
-    return invalidation;
+  warm(wanted: readonly CacheKey<unknown>[]): Promise<number> {
+    return this.#upkeep.warm(wanted);
   }
 
-  #incomplete(startedAtMs: number): Invalidation {
-    const durationMs = this.#options.clock.monotonicMs() - startedAtMs;
-    this.#options.statistics.unacknowledgedInvalidations += 1;
-    return { acknowledged: [], expired: [], isComplete: false, durationMs };
+  warmEverywhere(wanted: readonly CacheKey<unknown>[]): Promise<void> {
+    return this.#upkeep.warmEverywhere(wanted);
+  }
+
+  warmHot(): Promise<number> {
+    return this.#upkeep.warmHot();
+  }
+
+  sweep(options: SweepOptions): Promise<SweepReport> {
+    return sweepOrphans(this.#options.backend, () => this.lock(keys.lock('sweep')), options);
+  }
+
+  snapshot(): Promise<CacheSnapshot> {
+    return this.#upkeep.snapshot();
   }
 
   #nearLookup<Value>(key: CacheKey<Value>): Exclude<Lookup<Value>, { kind: 'miss' | 'error' }> | undefined {
@@ -314,14 +324,16 @@ export class TieredCache implements Cache {
       instance,
       leaseMs: config.leaseMs,
       events: {
-        onInvalidated: (payload) => {
-          for (const key of decodeInvalidation(payload)) this.#receiveKey(key);
+        onMessage: (payload) => {
+          const { what, keys: named } = decodeMessage(payload);
+          if (what === 'drop') for (const key of named) this.#invalidator.receive(key);
+          else void this.warm(named.flatMap(({ family, name }) => keyOf(family, name) ?? []));
         },
         onAllInvalidated: (reason) => {
           statistics.busEvents[reason] += 1;
           this.#near.endAll();
           this.#resolver.detachAll();
-          this.#tell({ kind: 'all' });
+          this.#invalidator.tell({ kind: 'all' });
         },
       },
     });
@@ -333,39 +345,8 @@ export class TieredCache implements Cache {
     return protections.leases ? this.#held : unlimitedLease();
   }
 
-  #receiveKey(key: InvalidatedKey): void {
-    this.#end(key.name);
-    this.#tell({ kind: 'key', ...key });
-  }
-
   #end(name: string): void {
     this.#near.end(name);
     this.#resolver.detach(name);
-  }
-
-  #tell(event: InvalidationEvent): void {
-    for (const listener of this.#listeners) listener(event);
-  }
-}
-
-/** The resolution, or a failure as soon as the caller no longer wants it; the work itself goes on for others. */
-async function untilAborted<Value>(
-  work: Promise<Resolved<Value>>,
-  signal: AbortSignal | undefined,
-): Promise<Resolved<Value>> {
-  if (signal === undefined) return work;
-  let onAbort: (() => void) | undefined;
-  const aborted = new Promise<Resolved<Value>>((resolve) => {
-    onAbort = () => {
-      const cause = new EdgeError('CACHE_FAILED', { detail: 'the caller went away', cause: signal.reason });
-      resolve({ kind: 'failed', cause });
-    };
-    if (signal.aborted) onAbort();
-    else signal.addEventListener('abort', onAbort, { once: true });
-  });
-  try {
-    return await Promise.race([work, aborted]);
-  } finally {
-    if (onAbort !== undefined) signal.removeEventListener('abort', onAbort);
   }
 }

@@ -102,8 +102,10 @@ export class MemoryServer {
   }
 
   *names(): Iterable<string> {
-    for (const name of this.#entries.keys()) if (this.get(name) !== undefined) yield name;
-    for (const name of this.#lists.keys()) if (this.#liveList(name) !== undefined) yield name;
+    const nowMs = this.#clock.monotonicMs();
+    // Without `get`, which would move every entry to the front while the walk is under way.
+    for (const [name, stored] of this.#entries.entries()) if (stored.expiresAtMs > nowMs) yield name;
+    for (const [name, list] of this.#lists) if (list.expiresAtMs > nowMs) yield name;
   }
 
   appendList(name: string, items: readonly string[], options: { maxItems: number; ttlMs: number }): number {
