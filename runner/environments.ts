@@ -67,13 +67,11 @@ export class Environments {
   }
 
   async #load(deploymentId: string, signal: AbortSignal): Promise<Loaded<DeploymentMetadata>> {
-    const bytes = await this.#parts.store.read(metadataKey(deploymentId), {
-      maxBytes: MAX_METADATA_BYTES,
-      signal,
-    });
-    return bytes === undefined
-      ? { kind: 'absent' }
-      : { kind: 'found', value: parseMetadata(bytes.toString('utf8')) };
+    const options = { maxBytes: MAX_METADATA_BYTES, signal };
+    const bytes = await this.#parts.store.read(metadataKey(deploymentId), options);
+    // Not "absent", which would be remembered: a deployment that is called has metadata, or will have in a moment.
+    if (bytes === undefined) throw new Error('the deployment has no metadata');
+    return { kind: 'found', value: parseMetadata(bytes.toString('utf8')) };
   }
 
   #open(metadata: DeploymentMetadata, target: FunctionTarget): DeploymentEnvironment {

@@ -55,7 +55,8 @@ export class FunctionPool {
 
   /** The process of the deployment, if it has one that lives. */
   find(owner: Owner): FunctionProcess | undefined {
-    return this.#assigned.get(keyOf(owner));
+    const process = this.#assigned.get(keyOf(owner));
+    return process?.endReason === undefined ? process : undefined;
   }
 
   /**
@@ -136,9 +137,8 @@ export class FunctionPool {
   #detach(process: FunctionProcess): void {
     const spare = this.#spares.indexOf(process);
     if (spare !== -1) this.#spares.splice(spare, 1);
-    if (process.owner !== undefined && this.find(process.owner) === process) {
-      this.#assigned.delete(keyOf(process.owner));
-    }
+    const key = process.owner === undefined ? undefined : keyOf(process.owner);
+    if (key !== undefined && this.#assigned.get(key) === process) this.#assigned.delete(key);
     this.#report();
   }
 

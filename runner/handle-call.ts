@@ -60,23 +60,37 @@ export async function handleCall(call: ClientCall, parts: CallParts): Promise<vo
 type Running = { signal: AbortSignal; release: () => void };
 
 async function callFunction(call: ClientCall, parts: CallParts, running: Running): Promise<void> {
-  const process = await parts.functions.enter(call.target);
-  const leave = once(() => {
-    parts.functions.leave(process);
-    running.release();
-  });
-  if (running.signal.aborted) {
-    leave();
-    return;
-  }
-  const forwarded = await forwardCall(call.request, {
-    process,
-    token: parts.token,
-    signal: running.signal,
-    onFinished: leave,
-  });
+  const first = await forwardOnce(call, parts, running.signal);
+  // Its process was gone before a byte of the request was sent, which no exit has told yet: another one takes it.
+  const isUntouched = first.forwarded.kind === 'broke-off' && !first.forwarded.wasSent;
+  if (isUntouched) first.process.end('crashed');
+  const last = isUntouched ? await forwardOnce(call, parts, running.signal) : first;
+  void last.finished.then(running.release);
   parts.onAnswered(call.target);
-  await answer(call, parts, { forwarded, process });
+  await answer(call, parts, last);
+}
+
+type Attempt = { forwarded: Forwarded; process: FunctionProcess; finished: Promise<void> };
+
+/** `finished` resolves when the connection to the function is done with the call. */
+async function forwardOnce(
+  { target, request }: ClientCall,
+  parts: CallParts,
+  signal: AbortSignal,
+): Promise<Attempt> {
+  const { functions, token } = parts;
+  const process = await functions.enter(target);
+  const { promise: finished, resolve } = Promise.withResolvers<void>();
+  const onFinished = (): void => {
+    functions.leave(process);
+    resolve();
+  };
+  if (signal.aborted) {
+    onFinished();
+    return { forwarded: { kind: 'abandoned', error: signal.reason }, process, finished };
+  }
+  const forwarded = await forwardCall(request, { process, token, signal, onFinished });
+  return { forwarded, process, finished };
 }
 
 async function answer(
@@ -172,13 +186,4 @@ function idsOf(
   { headers }: IncomingMessage,
 ): object {
   return { projectId, deploymentId, functionKey, requestId: headers[REQUEST_ID_HEADER] };
-}
-
-function once(action: () => void): () => void {
-  let isDone = false;
-  return () => {
-    if (isDone) return;
-    isDone = true;
-    action();
-  };
 }

@@ -1,9 +1,13 @@
 import { createHash } from 'node:crypto';
 import { Writable } from 'node:stream';
 import { pino } from 'pino';
+import { z } from 'zod';
 import type { Cache } from '../../cache/cache.ts';
+import { cacheFields, toCacheConfig } from '../../cache/config.ts';
+import { openCache } from '../../cache/open-cache.ts';
 import type { DeploymentMetadata } from '../../contracts/metadata.ts';
 import { metadataKey } from '../../contracts/object-keys.ts';
+import { readEnvironment } from '../../core/env.ts';
 import { silentLogger, type Logger } from '../../core/log.ts';
 import { createRegistry, type Registry } from '../../core/metrics.ts';
 import { readRunnerConfig } from '../../runner/config.ts';
@@ -11,7 +15,6 @@ import { startRunner, type Runner } from '../../runner/start-runner.ts';
 import { createDirectoryStore } from '../../store/directory-store.ts';
 import type { ObjectStore } from '../../store/object-store.ts';
 import { makeTempDir } from '../support/temp-dir.ts';
-import { passingCache } from './passing-cache.ts';
 
 export type TestRunner = Runner & {
   store: ObjectStore;
@@ -41,19 +44,27 @@ export async function startTestRunner({ env = {}, store: wrap, cache }: Options 
     RUNNER_PORT: '0',
     RUNNER_HOST: '127.0.0.1',
     RUNNER_SPARE_PROCESSES: '1',
-    RUNNER_DRAIN_TIMEOUT_MS: '5000',
+    RUNNER_DRAIN_TIMEOUT_MS: '200',
     WORKERS_PATH: workersPath,
     ...env,
   });
   const { log, lines } = keepLogs();
   const registry = createRegistry();
-  const runner = await startRunner(config, { log, registry, store, cache: cache ?? passingCache() });
+  const usedCache = cache ?? openTestCache(log, registry);
+  await usedCache.connect();
+  const runner = await startRunner(config, { log, registry, store, cache: usedCache });
   cleanups.push(async () => {
     await runner.close();
+    await usedCache.close();
     await store.close();
     await directory.remove();
   });
   return { ...runner, store: base, registry, workersPath, logs: () => lines.map((line) => JSON.parse(line)) };
+}
+
+/** The cache of a runner without a cache server: in memory. */
+function openTestCache(log: Logger, registry: Registry): Cache {
+  return openCache(toCacheConfig(readEnvironment('test', z.object(cacheFields), {})), { log, registry });
 }
 
 function keepLogs(): { log: Logger; lines: string[] } {
