@@ -14,6 +14,7 @@ import { createSiteReader } from './deployments/site-by-host.ts';
 import { allOperations } from './operations/all-operations.ts';
 import { createRoutes } from './serve/routes.ts';
 import { listen } from './serve/listen.ts';
+import { scheduleSweeps } from './sweep/schedule.ts';
 
 export type ControlApiParts = {
   log: Logger;
@@ -55,6 +56,7 @@ export async function startControlApi(config: ControlApiConfig, parts: ControlAp
     const server = await listen(createRoutes(context, allOperations).fetch, config);
     opened.push(server);
     await publishPending(context);
+    opened.push(scheduleSweeps(context));
     const { port } = server.address;
     const url = urlOf(server.address);
     log.info({ url, database: database.kind, store: store.kind }, 'the control API is ready');

@@ -19,8 +19,9 @@ export type OpenDatabase = {
 };
 
 const MAX_ATTEMPTS = 4;
-// Of PostgreSQL's appendix A: serialization_failure, deadlock_detected.
-const RETRYABLE_STATES: ReadonlySet<string> = new Set(['40001', '40P01']);
+// Of PostgreSQL's appendix A: serialization_failure, deadlock_detected, and foreign_key_violation, which says that what
+// was just found had been deleted by the time it was referred to: looked for again, it is made anew or not found.
+const RETRYABLE_STATES: ReadonlySet<string> = new Set(['40001', '40P01', '23503']);
 // Classes and codes that say "not now": connection trouble, out of resources, shutting down.
 const UNAVAILABLE = /^(?:08|53|57P)|^ECONN|^EPIPE$|^ETIMEDOUT$|^ENOTFOUND$|^EAI_AGAIN$/;
 

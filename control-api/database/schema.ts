@@ -274,3 +274,11 @@ export const buildLogs: Table<{
   position: long().notNull(),
   entry: json().$type<LogEntry>().notNull(),
 });
+
+export const pendingDeletions: Table<{
+  prefix: Given<string>;
+  createdAt: Filled<Date>;
+}> = pgTable('pending_deletions', {
+  prefix: text().notNull(),
+  createdAt: time().notNull().defaultNow(),
+});

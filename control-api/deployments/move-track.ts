@@ -11,7 +11,12 @@ import type { ProjectRow } from '../projects/project.ts';
 import type { DeploymentRow } from './deployment.ts';
 
 /** A host and the revision that its mapping has since a change. */
-export type Shown = { host: string; rev: number };
+export type Shown = {
+  host: string;
+  rev: number;
+  /** Whether it showed nothing before. */
+  isFirst: boolean;
+};
 
 export type Move = {
   project: ProjectRow;
@@ -61,12 +66,7 @@ export async function moveTrack(
     .update(deployments)
     .set({ shownAt: sql`now()` })
     .where(eq(deployments.id, row.id));
-  const moved = await tx
-    .update(domains)
-    .set({ deploymentId: row.id, rev: nextDomainRevision })
-    .where(eq(domains.trackId, track.id))
-    .returning({ host: domains.host, rev: domains.rev });
-  await noteFlips(tx, moved);
+  const moved = await pointHosts(tx, track.id, row.id);
   return { outcome: 'live', shown: [...moved, ...preview] };
 }
 
@@ -88,7 +88,7 @@ export async function noteFlips(tx: Database, shown: readonly Shown[]): Promise<
   if (shown.length === 0) return;
   await tx
     .insert(pendingFlips)
-    .values([...shown])
+    .values(shown.map(({ host, rev }) => ({ host, rev })))
     .onConflictDoUpdate({ target: pendingFlips.host, set: { rev: excluded(pendingFlips.rev) } });
 }
 
@@ -128,21 +128,38 @@ async function refuseUnlessComplete(tx: Database, row: DeploymentRow): Promise<v
   );
 }
 
+async function pointHosts(tx: Database, trackId: string, deploymentId: string): Promise<Shown[]> {
+  const before = await tx
+    .select({ host: domains.host, deploymentId: domains.deploymentId })
+    .from(domains)
+    .where(eq(domains.trackId, trackId));
+  const showedNothing = new Set(
+    before.filter((domain) => domain.deploymentId === null).map(({ host }) => host),
+  );
+  const moved = await tx
+    .update(domains)
+    .set({ deploymentId, rev: nextDomainRevision })
+    .where(eq(domains.trackId, trackId))
+    .returning({ host: domains.host, rev: domains.rev });
+  const shown = moved.map((host) => ({ ...host, isFirst: showedNothing.has(host.host) }));
+  await noteFlips(tx, shown);
+  return shown;
+}
+
 async function showPreview(tx: Database, host: string, row: DeploymentRow): Promise<Shown[]> {
   const made = await tx
     .insert(domains)
     .values({ host, projectId: row.projectId, deploymentId: row.id, kind: 'deployment' })
     .onConflictDoNothing()
     .returning({ host: domains.host, rev: domains.rev });
-  await noteFlips(tx, made);
-  if (made.length > 0) return made;
+  const shown = made.map((domain) => ({ ...domain, isFirst: true }));
+  await noteFlips(tx, shown);
+  if (shown.length > 0) return shown;
   const known = await tx
-    .select({ host: domains.host, rev: domains.rev, deploymentId: domains.deploymentId })
+    .select({ host: domains.host, rev: domains.rev })
     .from(domains)
-    .where(eq(domains.host, host));
-  return known
-    .filter(({ deploymentId }) => deploymentId === row.id)
-    .map(({ host: name, rev }) => ({ host: name, rev }));
+    .where(and(eq(domains.host, host), eq(domains.deploymentId, row.id)));
+  return known.map((domain) => ({ ...domain, isFirst: true }));
 }
 
 async function addTrackHost(tx: Database, host: string, projectId: string, trackId: string): Promise<void> {

@@ -43,7 +43,11 @@ export async function addDomain(context: Context, { project, caller, body }: Add
       .where(eq(tracks.id, track.id))
       .for('update');
     const values = { host, projectId: project.id, trackId: track.id, kind: 'custom' as const };
-    await tx.insert(domains).values(values).onConflictDoNothing();
+    const made = await tx
+      .insert(domains)
+      .values(values)
+      .onConflictDoNothing()
+      .returning({ host: domains.host });
     const isOwn = and(eq(domains.host, host), eq(domains.projectId, project.id), eq(domains.kind, 'custom'));
     const rows = await tx
       .update(domains)
@@ -51,8 +55,9 @@ export async function addDomain(context: Context, { project, caller, body }: Add
       .where(isOwn)
       .returning({ host: domains.host, rev: domains.rev });
     if (rows.length === 0) throw new Failure('CONFLICT', `The domain ${host} belongs to another project.`);
-    await noteFlips(tx, rows);
-    return rows;
+    const changed = rows.map((row) => ({ ...row, isFirst: made.length > 0 }));
+    await noteFlips(tx, changed);
+    return changed;
   });
   await publish(context, shown);
   const added = (await listDomains(context, project)).find((domain) => domain.host === host);
@@ -82,7 +87,7 @@ export async function removeDomain(
       .from(tracks)
       .where(eq(tracks.projectId, project.id))
       .limit(1);
-    const gone = [{ host, rev: next?.rev ?? row.rev + 1 }];
+    const gone = [{ host, rev: next?.rev ?? row.rev + 1, isFirst: false }];
     await noteFlips(tx, gone);
     return gone;
   });

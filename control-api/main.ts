@@ -1,0 +1,37 @@
+import { z } from 'zod';
+import { cacheFields, toCacheConfig } from '../cache/config.ts';
+import { openCache } from '../cache/open-cache.ts';
+import { readEnvironment } from '../core/env.ts';
+import { closeAll, runProgram, type Closable } from '../core/lifecycle.ts';
+import { createLogger } from '../core/log.ts';
+import { createRegistry } from '../core/metrics.ts';
+import { storeFields, toStoreConfig, withStoreRules } from '../store/config.ts';
+import { openStore } from '../store/open-store.ts';
+import { controlApiShape } from './config.ts';
+import { runMigrations } from './run-migrations.ts';
+import { startControlApi } from './start-control-api.ts';
+
+const CLOSE_TIMEOUT_MS = 15_000;
+
+const shape = withStoreRules(z.object({ ...controlApiShape.shape, ...storeFields, ...cacheFields }));
+
+async function start(): Promise<Closable> {
+  const config = readEnvironment('control-api', shape, process.env);
+  const log = createLogger({ program: 'control-api', level: config.LOG_LEVEL });
+  const registry = createRegistry({ withProcessMetrics: true });
+  const store = openStore(toStoreConfig(config), { log });
+  const cache = openCache(toCacheConfig(config), { log, registry });
+  const opened: Closable[] = [store, cache];
+  try {
+    await cache.connect();
+    opened.push(await startControlApi(config, { log, registry, cache, store }));
+    return { close: () => closeAll(opened, log) };
+  } catch (error) {
+    await closeAll(opened, log);
+    throw error;
+  }
+}
+
+const [command, ...rest] = process.argv.slice(2);
+if (command === 'migrate') await runMigrations(rest, process.env);
+else await runProgram('control-api', start, { closeTimeoutMs: CLOSE_TIMEOUT_MS });

@@ -1,0 +1,75 @@
+import { and, eq, inArray, lt, sql } from 'drizzle-orm';
+import { contentKey } from '../../contracts/object-keys.ts';
+import { inBatches } from '../batches.ts';
+import type { Context } from '../context.ts';
+import { objects } from '../database/schema.ts';
+
+// Younger objects may belong to an upload or an encoding whose row is not written yet.
+const GRACE_MS = 3_600_000;
+const HASHES_AT_ONCE = 1000;
+
+export type BucketFindings = {
+  /** Objects that no row knows of, deleted. */
+  strayObjects: number;
+  /** Objects that a row says are stored and that the bucket has lost: the next deploy uploads them again. */
+  lostObjects: number;
+};
+
+/** Compares what the bucket has of a project with what the database says. */
+export async function compareBucket(context: Context, projectId: string): Promise<BucketFindings> {
+  const { store, clock, log } = context;
+  const startedAt = new Date(clock.nowMs() - GRACE_MS);
+  const prefix = contentKey(projectId, '');
+  const modified = new Map<string, number>();
+  for await (const { key, modifiedAtMs } of store.list(prefix)) {
+    const hash = key.slice(prefix.length);
+    if (/^[0-9a-f]{64}$/.test(hash)) modified.set(hash, modifiedAtMs);
+  }
+  const known = await storedBefore(context, projectId, startedAt);
+  const lost = known.settled.filter((hash) => !modified.has(hash));
+  const strays = [...modified.keys()].filter(
+    (hash) => !known.all.has(hash) && (modified.get(hash) ?? 0) < startedAt.getTime(),
+  );
+  await deleteStrays(context, projectId, strays);
+  if (lost.length > 0) {
+    log.error(
+      { projectId, objects: lost.length, first: lost[0] },
+      'the bucket has lost objects of this project',
+    );
+    await markMissing(context, projectId, lost);
+  }
+  return { strayObjects: strays.length, lostObjects: lost.length };
+}
+
+/** Hashes that have a row, and those among them that have been stored since before a time. */
+async function storedBefore(
+  { db }: Context,
+  projectId: string,
+  before: Date,
+): Promise<{ all: Set<string>; settled: string[] }> {
+  const rows = await db
+    .select({
+      hash: objects.hash,
+      state: objects.state,
+      isOld: sql<boolean>`${lt(objects.createdAt, before)}`,
+    })
+    .from(objects)
+    .where(eq(objects.projectId, projectId));
+  const settled = rows.filter(({ state, isOld }) => state === 'stored' && isOld);
+  return { all: new Set(rows.map(({ hash }) => hash)), settled: settled.map(({ hash }) => hash) };
+}
+
+async function deleteStrays({ store }: Context, projectId: string, hashes: readonly string[]): Promise<void> {
+  for (const batch of inBatches(hashes, HASHES_AT_ONCE, () => 1)) {
+    await store.delete(batch.map((hash) => contentKey(projectId, hash)));
+  }
+}
+
+async function markMissing({ db }: Context, projectId: string, hashes: readonly string[]): Promise<void> {
+  for (const batch of inBatches(hashes, HASHES_AT_ONCE, () => 1)) {
+    await db
+      .update(objects)
+      .set({ state: 'missing' })
+      .where(and(eq(objects.projectId, projectId), inArray(objects.hash, batch)));
+  }
+}

@@ -1,0 +1,66 @@
+import { keys } from '../../cache/keys.ts';
+import { messageOf } from '../../core/errors.ts';
+import type { Closable } from '../../core/lifecycle.ts';
+import type { Context } from '../context.ts';
+import { publishPending } from '../deployments/publish.ts';
+import { sweep } from './sweep.ts';
+
+// A flip that the cache did not take waits for no sweep.
+const FLIP_RETRY_MS = 2000;
+
+/** Sweeps now and then, and tells the cache again what it did not take. Closing waits for what is under way. */
+export function scheduleSweeps(context: Context): Closable {
+  const { SWEEP_INTERVAL_MS: intervalMs } = context.config;
+  const timers = [repeat(FLIP_RETRY_MS, () => retryFlips(context))];
+  if (intervalMs > 0) timers.push(repeat(intervalMs, () => sweepAlone(context)));
+  return {
+    close: async () => {
+      await Promise.all(timers.map((timer) => timer.close()));
+    },
+  };
+}
+
+async function retryFlips(context: Context): Promise<void> {
+  try {
+    await publishPending(context);
+  } catch (error) {
+    context.log.warn({ error: messageOf(error) }, 'pending changes of domains could not be read');
+  }
+}
+
+/** One control API at a time, to save work only: two at once do no harm, so without a cache each of them sweeps. */
+async function sweepAlone(context: Context): Promise<void> {
+  const attempt = await context.cache.lock(keys.lock('sweep'));
+  if (attempt.kind === 'taken') return;
+  try {
+    const report = await sweep(context);
+    const hasFound = Object.values(report).some((count) => count > 0);
+    context.log[hasFound ? 'info' : 'debug']({ ...report }, 'swept');
+  } catch (error) {
+    context.log.warn({ error: messageOf(error) }, 'the sweep failed');
+  } finally {
+    if (attempt.kind === 'acquired') await attempt.lock.release();
+  }
+}
+
+/** Runs `work` again `everyMs` after its last end. */
+function repeat(everyMs: number, work: () => Promise<void>): Closable {
+  let isClosed = false;
+  let running: Promise<void> = Promise.resolve();
+  let timer: NodeJS.Timeout | undefined;
+  const arm = (): void => {
+    if (isClosed) return;
+    timer = setTimeout(() => {
+      running = work().finally(arm);
+    }, everyMs);
+    timer.unref();
+  };
+  arm();
+  return {
+    close: async () => {
+      isClosed = true;
+      clearTimeout(timer);
+      await running;
+    },
+  };
+}
