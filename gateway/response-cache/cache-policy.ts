@@ -26,6 +26,11 @@ export function policyOf(headers: HeaderList): CachePolicy {
   return { directives: parseResponseDirectives(cacheControl), isTargeted: false };
 }
 
+/** Whether a response to a request with credentials may be reused for others (RFC 9111 section 3.5). */
+export function isShareable(directives: ResponseDirectives): boolean {
+  return directives.isPublic || directives.isMustRevalidate || typeof directives.sMaxageS === 'number';
+}
+
 /** An empty field, or one that is no Structured Field, counts as absent (RFC 9213 section 2.1). */
 function parseTargeted(value: string | undefined): Dictionary | undefined {
   if (value === undefined) return undefined;

@@ -1,6 +1,6 @@
 import type { HeaderList } from '../../runner-client/runner-client.ts';
 import { initialAgeMs, type Exchanged } from './age.ts';
-import type { CachePolicy } from './cache-policy.ts';
+import { isShareable, type CachePolicy } from './cache-policy.ts';
 import type { Freshness, Profile } from './freshness.ts';
 import { hasField, withoutFields } from './header-fields.ts';
 import { isHeuristicallyCacheable, isUnderstood } from './status-codes.ts';
@@ -56,10 +56,7 @@ export function storeVerdict(
 function refusedByRequest(request: StoringRequest, { policy }: StoreRules): Refusal | undefined {
   if (request.method !== 'GET') return 'method';
   if (request.isNoStore) return 'request-no-store';
-  const { isPublic, isMustRevalidate, sMaxageS } = policy.directives;
-  // Section 3.5.
-  const isShareable = isPublic || isMustRevalidate || typeof sMaxageS === 'number';
-  return request.hasAuthorization && !isShareable ? 'authorization' : undefined;
+  return request.hasAuthorization && !isShareable(policy.directives) ? 'authorization' : undefined;
 }
 
 function refusedByDirectives(

@@ -1,19 +1,15 @@
 import type { HeaderList } from '../../runner-client/runner-client.ts';
 import { initialAgeMs, type Exchanged } from './age.ts';
-import type { CachePolicy } from './cache-policy.ts';
+import { isShareable, type CachePolicy } from './cache-policy.ts';
 import type { Freshness } from './freshness.ts';
 import { validatorsOf } from './validators.ts';
 import { varyNamesOf } from './vary.ts';
 
-/** Version markers under which a response was stored: it lives as long as none of them changes. */
+/** Tags of a response and the versions that they had before it was made: it lives as long as these do. */
 export type Markers = {
   projectId: string;
-  /** The project's purge generation when the response was asked for, see markers.ts. */
-  generation: string;
-  /** Hard purges: another version means gone. */
-  hard: readonly (readonly [name: string, version: string])[];
-  /** Soft purges: another version means stale. */
-  soft: readonly (readonly [name: string, version: string])[];
+  tags: readonly string[];
+  versions: readonly string[];
 };
 
 /** A stored response: everything that its reuse depends on, worked out once when it is stored. */
@@ -33,6 +29,8 @@ export type StoredResponse = Exchanged & {
   isNeverStale: boolean;
   /** s-maxage: not served stale unless the response itself says so (RFC 9111 section 5.2.2.10, RFC 5861). */
   isStaleOnlyIfAllowed: boolean;
+  /** public, must-revalidate or s-maxage: meant for requests with credentials too (RFC 9111 section 3.5). */
+  isForAuthorized: boolean;
   etag: string | undefined;
   lastModified: string | undefined;
   varyNames: readonly string[];
@@ -70,6 +68,7 @@ export function toStored(parts: StoredParts): StoredResponse {
     isNoCache: directives.noCache === true,
     isNeverStale: directives.isMustRevalidate || directives.isProxyRevalidate,
     isStaleOnlyIfAllowed: directives.sMaxageS !== undefined,
+    isForAuthorized: isShareable(directives),
     ...validatorsOf(parts.headers),
     varyNames: varyNames === '*' ? [] : varyNames,
     variant: parts.variant,

@@ -1,0 +1,106 @@
+import type { Answer, Exchange } from '../exchange.ts';
+import { currentAgeMs, dateOf } from './age.ts';
+import { cacheStatusOf, type CacheStatus } from './cache-status.ts';
+import { parseHttpDate } from './http-date.ts';
+import { parseRange, resolveRange } from './ranges.ts';
+import type { StoredResponse } from './stored-response.ts';
+import { isStrong, namesTag } from './validators.ts';
+
+/** Of a 304 these say nothing (RFC 9110 section 15.4.5), and of a part they would say something wrong. */
+const OF_THE_WHOLE: ReadonlySet<string> = new Set(['content-length', 'content-range']);
+const NOT_IN_304: ReadonlySet<string> = new Set([
+  ...OF_THE_WHOLE,
+  'content-type',
+  'content-encoding',
+  'content-language',
+  'content-disposition',
+  'content-md5',
+]);
+
+/**
+ * The answer made from a stored response: whole, the range asked for, or 304 (RFC 9111 sections 4 and 4.3.2, RFC 9110 sections 13.2 and 14.2).
+ */
+export function answerStored(
+  exchange: Exchange,
+  stored: StoredResponse,
+  cacheStatus: CacheStatus,
+  nowMs: number,
+): Answer {
+  const base = { exchange, stored, cacheStatus, nowMs };
+  if (stored.status !== 200) return whole(base);
+  if (isNotModified(exchange.headers, stored, nowMs)) {
+    return { status: 304, headers: headersFor(base, NOT_IN_304), body: null };
+  }
+  const field = rangeOf(exchange, stored, nowMs);
+  const range = field === undefined ? undefined : parseRange(field);
+  if (range === undefined) return whole(base);
+  const resolved = resolveRange(range, stored.body.length);
+  const headers = headersFor(base, OF_THE_WHOLE);
+  if (resolved === undefined) {
+    headers.push('Content-Range', `bytes */${stored.body.length}`, 'Content-Length', '0');
+    return { status: 416, headers, body: null };
+  }
+  const part = stored.body.subarray(resolved.start, resolved.end + 1);
+  headers.push('Content-Range', `bytes ${resolved.start}-${resolved.end}/${stored.body.length}`);
+  headers.push('Content-Length', String(part.length));
+  return { status: 206, headers, body: part };
+}
+
+type Base = { exchange: Exchange; stored: StoredResponse; cacheStatus: CacheStatus; nowMs: number };
+
+function whole(base: Base): Answer {
+  const { status, body } = base.stored;
+  const headers = headersFor(base, OF_THE_WHOLE);
+  // RFC 9110 section 8.6: never with 204.
+  if (status !== 204) headers.push('Content-Length', String(body.length));
+  return { status, headers, body: status === 204 ? null : body };
+}
+
+function headersFor(
+  { exchange, stored, cacheStatus, nowMs }: Base,
+  without: ReadonlySet<string>,
+): string[] {
+  const flat: string[] = [];
+  for (const [name, value] of stored.headers) if (!without.has(name.toLowerCase())) flat.push(name, value);
+  // RFC 9111 section 5.1: on every response that was stored.
+  flat.push('Age', String(Math.floor(currentAgeMs(stored, nowMs) / 1000)));
+  flat.push('Via', '1.1 origan-edge', 'Cache-Status', cacheStatusOf(cacheStatus));
+  flat.push('X-Origan-Request-Id', exchange.id);
+  return flat;
+}
+
+/** RFC 9111 section 4.3.2. Without Last-Modified the time at which the response was made stands in for it. */
+export function isNotModified(
+  headers: Exchange['headers'],
+  stored: StoredResponse,
+  nowMs: number,
+): boolean {
+  const ifNoneMatch = headers['if-none-match'];
+  if (ifNoneMatch !== undefined) return namesTag(ifNoneMatch, stored.etag);
+  const since = parseHttpDate(headers['if-modified-since'] ?? '', nowMs);
+  if (since === undefined) return false;
+  const modified =
+    stored.lastModified === undefined
+      ? dateOf(stored.headers, stored.receivedAtMs)
+      : parseHttpDate(stored.lastModified, nowMs);
+  return modified !== undefined && modified <= since;
+}
+
+/** The Range that applies: of GET, and where If-Range holds (RFC 9110 sections 13.1.5 and 14.2). */
+function rangeOf({ method, headers }: Exchange, stored: StoredResponse, nowMs: number): string | undefined {
+  if (method !== 'GET') return undefined;
+  const condition = headers['if-range'];
+  if (condition === undefined) return headers.range;
+  const text = String(condition).trim();
+  const isTag = /^(?:W\/)?"/.test(text);
+  const holds = isTag ? isStrong(text) && text === stored.etag : isSameDate(text, stored, nowMs);
+  return holds ? headers.range : undefined;
+}
+
+/** A date is strong only when it lies a minute before the response was made (RFC 9110 section 8.8.2.2). */
+function isSameDate(text: string, stored: StoredResponse, nowMs: number): boolean {
+  const wanted = parseHttpDate(text, nowMs);
+  const modified = parseHttpDate(stored.lastModified ?? '', nowMs);
+  if (wanted === undefined || wanted !== modified) return false;
+  return dateOf(stored.headers, stored.receivedAtMs) - modified >= 60_000;
+}

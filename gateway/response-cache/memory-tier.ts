@@ -1,0 +1,105 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import { LRUCache } from 'lru-cache';
+import { dateOf } from './age.ts';
+import type { Profile } from './freshness.ts';
+import { fieldOf } from './header-fields.ts';
+import type { StoredResponse } from './stored-response.ts';
+import { isLanguageWanted, variantKey } from './vary.ts';
+
+/** Everything stored under one primary key. */
+export type Variants = readonly StoredResponse[];
+
+const MAX_VARIANTS = 64;
+// What a response costs beside its bytes: objects, keys, markers.
+const OVERHEAD_BYTES = 1024;
+
+/** Responses in this process's memory, bounded in bytes; the least recently used address goes first. */
+export class MemoryTier {
+  readonly #entries: LRUCache<string, Variants>;
+
+  constructor(options: { maxBytes: number }) {
+    this.#entries = new LRUCache({ maxSize: Math.max(1, options.maxBytes), sizeCalculation: bytesOf });
+  }
+
+  get(key: string): Variants {
+    return this.#entries.get(key) ?? [];
+  }
+
+  /** Adds a response in place of the one that the same requests would select. */
+  put(key: string, stored: StoredResponse): void {
+    const others = this.get(key).filter((each) => !isSameVariant(each, stored));
+    this.#entries.set(key, [stored, ...others.slice(0, MAX_VARIANTS - 1)]);
+  }
+
+  /** Replaces a response, unless something newer has taken its place. */
+  replace(key: string, before: StoredResponse, after: StoredResponse): void {
+    if (this.get(key).includes(before)) this.put(key, after);
+  }
+
+  remove(key: string, stored?: StoredResponse): void {
+    const left = stored === undefined ? [] : this.get(key).filter((each) => each !== stored);
+    if (left.length === 0) this.#entries.delete(key);
+    else this.#entries.set(key, left);
+  }
+
+  get bytes(): number {
+    return this.#entries.calculatedSize;
+  }
+
+  get count(): number {
+    return this.#entries.size;
+  }
+}
+
+/**
+ * The stored response that a request selects: all selecting headers match (RFC 9111 section 4.1); of several the most
+ * recent by Date (section 4).
+ */
+export function select(
+  variants: Variants,
+  request: IncomingHttpHeaders,
+  profile: Profile,
+): StoredResponse | undefined {
+  const [only] = variants;
+  if (only !== undefined && variants.length === 1 && only.varyNames.length === 0) return only;
+  return mostRecent(variants.filter((each) => matches(each, request, profile)));
+}
+
+/** Whether the request would have selected the response. */
+export function matches(stored: StoredResponse, request: IncomingHttpHeaders, profile: Profile): boolean {
+  if (stored.varyNames.length === 0) return true;
+  if (variantKey(stored.varyNames, request, profile) === stored.variant) return true;
+  if (!stored.varyNames.includes('accept-language')) return false;
+  // Any language that selects the same variant will do: the stored one is put in the request's place.
+  const rest = stored.varyNames.filter((name) => name !== 'accept-language');
+  const isRestEqual =
+    variantKey(rest, request, profile) ===
+    stored.variant
+      .split('\n')
+      .filter((line) => !/^accept-language(?:=|$)/.test(line))
+      .join('\n');
+  return isRestEqual && isLanguageWanted(fieldOf(stored.headers, 'content-language'), request['accept-language']);
+}
+
+export function mostRecent(candidates: readonly StoredResponse[]): StoredResponse | undefined {
+  let best: StoredResponse | undefined;
+  for (const each of candidates) if (best === undefined || madeAt(each) > madeAt(best)) best = each;
+  return best;
+}
+
+function madeAt(stored: StoredResponse): number {
+  return dateOf(stored.headers, stored.receivedAtMs);
+}
+
+function isSameVariant(one: StoredResponse, other: StoredResponse): boolean {
+  return one.variant === other.variant && one.varyNames.join() === other.varyNames.join();
+}
+
+function bytesOf(variants: Variants, key: string): number {
+  let bytes = key.length * 2;
+  for (const { body, headers, variant } of variants) {
+    bytes += OVERHEAD_BYTES + body.length + variant.length * 2;
+    for (const [name, value] of headers) bytes += (name.length + value.length) * 2;
+  }
+  return bytes;
+}

@@ -1,0 +1,152 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import { currentAgeMs } from './age.ts';
+import { hashedKey } from './cache-key.ts';
+import type { Profile } from './freshness.ts';
+import { peekState, stateOf } from './markers.ts';
+import { matches, mostRecent, select, type MemoryTier } from './memory-tier.ts';
+import type { ResponseKey, SharedCache } from './shared-cache.ts';
+import { decodeIndex, decodeStored, encodeIndex, encodeStored } from './stored-codec.ts';
+import type { StoredResponse } from './stored-response.ts';
+import { variantKey } from './vary.ts';
+
+/** Where a response is stored: the primary key, in clear for this process. */
+export type Address = { key: string; deploymentId: string };
+
+/** What selects among the variants of an address. */
+export type Selecting = { headers: IncomingHttpHeaders; profile: Profile };
+
+export type Found = { stored: StoredResponse; isSoftPurged: boolean };
+
+export type Lookup = ({ kind: 'found' } & Found) | { kind: 'none'; why: 'uri-miss' | 'vary-miss' };
+
+/** The cache server holds no larger values than this. */
+export const MAX_SHARED_BYTES: number = 1024 * 1024;
+const MAX_VARY_SETS = 8;
+// Past its use by itself, a response with a validator still spares its body being sent again.
+const KEPT_FOR_VALIDATION_MS = 60 * 60 * 1000;
+const MAX_TTL_MS = 24 * 60 * 60 * 1000;
+
+/** The two tiers as one: this process's memory, then the cache that all gateways share. */
+export class ResponseStore {
+  readonly #memory: MemoryTier;
+  readonly #shared: SharedCache;
+
+  constructor(memory: MemoryTier, shared: SharedCache) {
+    this.#memory = memory;
+    this.#shared = shared;
+  }
+
+  /** What memory alone can say, without asking anyone whether it was purged; undefined: look it up. */
+  peek(address: Address, selecting: Selecting): Found | undefined {
+    const stored = select(this.#memory.get(address.key), selecting.headers, selecting.profile);
+    const state = stored === undefined ? undefined : peekState(this.#shared, stored.markers);
+    if (stored === undefined || state === undefined || state === 'purged') return undefined;
+    return { stored, isSoftPurged: state === 'stale' };
+  }
+
+  /** The selected response from memory. */
+  async find(address: Address, selecting: Selecting): Promise<Found | undefined> {
+    const stored = select(this.#memory.get(address.key), selecting.headers, selecting.profile);
+    if (stored === undefined) return undefined;
+    const state = await stateOf(this.#shared, stored.markers);
+    if (state !== 'purged') return { stored, isSoftPurged: state === 'stale' };
+    this.#memory.remove(address.key, stored);
+    return undefined;
+  }
+
+  /** The selected response from the shared cache, kept in memory from now on. */
+  async findShared(address: Address, selecting: Selecting): Promise<Lookup> {
+    const indexKey = keyOf(address);
+    const [bytes] = await this.#shared.read([indexKey]);
+    const index = bytes === undefined ? undefined : decodeIndex(bytes);
+    if (index === undefined) return { kind: 'none', why: 'uri-miss' };
+    const keys = index.varySets.map((names) => variantOf(indexKey, names, selecting));
+    const variants = keys.length === 0 ? [] : await this.#shared.read(keys);
+    const decoded = variants.map((each) => (each === undefined ? undefined : decodeStored(each)));
+    const candidates = [index.inline, ...decoded].filter(
+      (each) => each !== undefined && matches(each, selecting.headers, selecting.profile),
+    );
+    const stored = mostRecent(candidates as StoredResponse[]);
+    if (stored === undefined) return { kind: 'none', why: 'vary-miss' };
+    const state = await stateOf(this.#shared, stored.markers);
+    if (state === 'purged') return { kind: 'none', why: 'uri-miss' };
+    this.#memory.put(address.key, stored);
+    return { kind: 'found', stored, isSoftPurged: state === 'stale' };
+  }
+
+  /** Whether memory knows the address with other selecting headers. */
+  hasOtherVariants(address: Address): boolean {
+    return this.#memory.get(address.key).length > 0;
+  }
+
+  /** Names of selecting headers under which memory knows variants of the address. */
+  varyNames(address: Address): readonly string[] {
+    return [...new Set(this.#memory.get(address.key).flatMap(({ varyNames }) => varyNames))].sort();
+  }
+
+  put(address: Address, stored: StoredResponse, nowMs: number): void {
+    this.#memory.put(address.key, stored);
+    void this.#share(address, stored, nowMs);
+  }
+
+  /** Forgets a response that must not be used again. */
+  remove(address: Address, stored: StoredResponse): void {
+    this.#memory.remove(address.key, stored);
+    const key = keyOf(address);
+    const { varyNames, variant } = stored;
+    void this.#shared.remove([varyNames.length === 0 ? key : named(key, varyNames, variant)]);
+  }
+
+  removeAll(address: Address): void {
+    this.#memory.remove(address.key);
+    void this.#shared.remove([keyOf(address)]);
+  }
+
+  /** Whether anything at all is stored at the address, in either tier. */
+  async has(addresses: readonly Address[]): Promise<boolean> {
+    if (addresses.some(({ key }) => this.#memory.get(key).length > 0)) return true;
+    const found = await this.#shared.read(addresses.map(keyOf));
+    return found.some((each) => each !== undefined);
+  }
+
+  async #share(address: Address, stored: StoredResponse, nowMs: number): Promise<void> {
+    if (stored.body.length > MAX_SHARED_BYTES) return;
+    const ttlMs = usefulMs(stored, nowMs);
+    if (ttlMs <= 0) return;
+    const key = keyOf(address);
+    const variants = this.#memory.get(address.key);
+    const sets = variants.map(({ varyNames }) => varyNames).filter((names) => names.length > 0);
+    const varySets = [...new Map(sets.map((names) => [names.join(), names])).values()].slice(0, MAX_VARY_SETS);
+    const inline = variants.find(({ varyNames }) => varyNames.length === 0);
+    const { varyNames, variant } = stored;
+    if (varyNames.length > 0) {
+      await this.#shared.write(named(key, varyNames, variant), encodeStored(stored), ttlMs);
+    }
+    await this.#shared.write(key, encodeIndex({ varySets, inline }), ttlMs);
+  }
+}
+
+/** How long a response can still be of use to anyone. */
+function usefulMs(stored: StoredResponse, nowMs: number): number {
+  const { staleWhileRevalidateMs, staleIfErrorMs, etag, lastModified } = stored;
+  const hasValidator = etag !== undefined || lastModified !== undefined;
+  const afterwardsMs = Math.max(
+    staleWhileRevalidateMs,
+    staleIfErrorMs,
+    hasValidator ? KEPT_FOR_VALIDATION_MS : 0,
+  );
+  const leftMs = stored.lifetimeMs - currentAgeMs(stored, nowMs) + afterwardsMs;
+  return Math.min(MAX_TTL_MS, Math.ceil(leftMs));
+}
+
+function keyOf({ deploymentId, key }: Address): ResponseKey {
+  return { deploymentId, rest: hashedKey(key) };
+}
+
+function variantOf(index: ResponseKey, names: readonly string[], { headers, profile }: Selecting): ResponseKey {
+  return named(index, names, variantKey(names, headers, profile));
+}
+
+function named(index: ResponseKey, names: readonly string[], variant: string): ResponseKey {
+  return { ...index, rest: `${index.rest}.${hashedKey(`${names.join()}\n${variant}`)}` };
+}
