@@ -81,8 +81,15 @@ export type Cache = {
   /** Calls `listener` for each invalidation that this process hears of; answers how to stop. */
   onInvalidated(listener: InvalidationListener): () => void;
 
-  /** Versions of the tags at this moment, to be stored beside what carries the tags; see tags.ts. */
-  tagVersions(project: string, tags: readonly string[]): Promise<TagVersions>;
+  /**
+   * Versions of the tags at this moment, to be stored beside what carries the tags; see tags.ts. `isCurrent`: as the
+   * server has them, read in the order given, whatever is near.
+   */
+  tagVersions(
+    project: string,
+    tags: readonly string[],
+    options?: { isCurrent?: boolean },
+  ): Promise<TagVersions>;
   /** The same from memory alone, if that is allowed right now; else undefined. */
   peekTagVersions(project: string, tags: readonly string[]): string[] | undefined;
   /** Ends everything that carries the tag, whatever it is: O(1). `soft` only marks it stale. */

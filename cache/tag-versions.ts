@@ -7,7 +7,7 @@ import { familyTtlMs } from './freshness.ts';
 import { keys, type CacheKey } from './keys.ts';
 import type { Near } from './near.ts';
 import type { Found, SharedTier } from './shared-tier.ts';
-import { firstTagVersion, nextTagVersion, type TagVersions } from './tags.ts';
+import { firstTagVersion, GENERATION_TAG, nextTagVersion, type TagVersions } from './tags.ts';
 
 export type TagOptions = {
   backend: Backend;
@@ -35,8 +35,9 @@ export class TagStore {
     return versions;
   }
 
-  async versions(project: string, tags: readonly string[]): Promise<TagVersions> {
-    const near = this.peek(project, tags);
+  /** `isCurrent`: as the server has them now, read in the order given, whatever is near. */
+  async versions(project: string, tags: readonly string[], isCurrent: boolean): Promise<TagVersions> {
+    const near = isCurrent ? undefined : this.peek(project, tags);
     if (near !== undefined) return { kind: 'known', versions: near };
     const wanted = tags.map((tag) => keys.tag(project, tag));
     const attempt = this.#begin();
@@ -49,14 +50,20 @@ export class TagStore {
     }
   }
 
-  /** Replaces the version; the caller announces it. @throws CacheFailure */
-  async purge(project: string, tag: string, mode: 'soft' | 'hard'): Promise<CacheKey<string>> {
+  /** Replaces the generation, then the version; the caller announces both. @throws CacheFailure */
+  async purge(project: string, tag: string, mode: 'soft' | 'hard'): Promise<CacheKey<string>[]> {
+    const generation = keys.tag(project, GENERATION_TAG);
     const key = keys.tag(project, tag);
-    const before = await this.#options.shared.find(key);
-    const version = nextTagVersion(before.kind === 'value' ? before.value : undefined, mode);
+    await this.#replace(generation, 'hard');
+    await this.#replace(key, mode);
+    return [generation, key];
+  }
+
+  async #replace(key: CacheKey<string>, mode: 'soft' | 'hard'): Promise<void> {
+    const before = mode === 'soft' ? await this.#options.shared.find(key) : undefined;
+    const version = nextTagVersion(before?.kind === 'value' ? before.value : undefined, mode);
     const { entry, ttlMs } = this.#entryFor(key, version);
     await this.#options.backend.write(key.name, entry, { ttlMs, isCompared: false });
-    return key;
   }
 
   async #versionOf(

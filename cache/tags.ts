@@ -37,6 +37,12 @@ export function deploymentTag(deploymentId: string): string {
   return `deployment:${deploymentId}`;
 }
 
+/**
+ * Changes with every purge of any tag of the project, before that tag does. Who learns of tags only when content comes
+ * (a response names them) reads it before and after: unchanged, no purge fell in between.
+ */
+export const GENERATION_TAG = '*';
+
 /** Random rather than counted: a marker that was evicted never comes back to an old value. */
 function newMark(): string {
   return crypto.randomUUID().replaceAll('-', '').slice(0, 16);

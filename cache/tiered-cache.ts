@@ -30,7 +30,7 @@ import { SharedTier, type Found } from './shared-tier.ts';
 import type { Statistics } from './statistics.ts';
 import { sweepOrphans, type SweepOptions, type SweepReport } from './sweep.ts';
 import { TagStore } from './tag-versions.ts';
-import type { TagVersions } from './tags.ts';
+import { generationTag, type TagVersions } from './tags.ts';
 import { untilAborted } from './until-aborted.ts';
 import { Upkeep } from './upkeep.ts';
 
@@ -226,8 +226,12 @@ export class TieredCache implements Cache {
     return this.#invalidator.listen(listener);
   }
 
-  tagVersions(project: string, tags: readonly string[]): Promise<TagVersions> {
-    return this.#tags.versions(project, tags);
+  tagVersions(
+    project: string,
+    tags: readonly string[],
+    options: { isCurrent?: boolean } = {},
+  ): Promise<TagVersions> {
+    return this.#tags.versions(project, tags, options.isCurrent ?? false);
   }
 
   peekTagVersions(project: string, tags: readonly string[]): string[] | undefined {
@@ -235,7 +239,8 @@ export class TieredCache implements Cache {
   }
 
   purgeTag(project: string, tag: string, mode: 'soft' | 'hard' = 'hard'): Promise<Invalidation> {
-    return this.#invalidator.run([keys.tag(project, tag)], {}, () => this.#tags.purge(project, tag, mode));
+    const purged = [keys.tag(project, generationTag(tag)), keys.tag(project, tag)];
+    return this.#invalidator.run(purged, {}, () => this.#tags.purge(project, tag, mode));
   }
 
   lock(key: LockKey): Promise<LockAttempt> {

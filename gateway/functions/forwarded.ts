@@ -38,6 +38,16 @@ export function forwardedHeaders(
   ];
 }
 
+/** Scheme and host as `forwardedHeaders` tells them to a function. */
+export function publicOrigin(
+  { incoming, target }: Exchange,
+  trusted: TrustedProxies,
+): { proto: string; host: string } {
+  const peer = plainAddress(incoming.socket.remoteAddress ?? '');
+  const claims = trusted.has(peer) ? readClaims(incoming.headers) : NO_CLAIMS;
+  return { proto: claims.proto ?? ownProto(incoming.socket), host: claims.host ?? target.host };
+}
+
 /** What the hops before a trusted proxy are said to be, nearest last. */
 type Claims = { chain: readonly string[]; proto: string | undefined; host: string | undefined };
 type Headers = Exchange['headers'];

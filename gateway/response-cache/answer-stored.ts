@@ -4,6 +4,7 @@ import { cacheStatusOf, type CacheStatus } from './cache-status.ts';
 import { parseHttpDate } from './http-date.ts';
 import { parseRange, resolveRange } from './ranges.ts';
 import type { StoredResponse } from './stored-response.ts';
+import { FIELDS_FOR_THE_EDGE } from './tags.ts';
 import { isStrong, namesTag } from './validators.ts';
 
 /** Of a 304 these say nothing (RFC 9110 section 15.4.5), and of a part they would say something wrong. */
@@ -56,12 +57,12 @@ function whole(base: Base): Answer {
   return { status, headers, body: status === 204 ? null : body };
 }
 
-function headersFor(
-  { exchange, stored, cacheStatus, nowMs }: Base,
-  without: ReadonlySet<string>,
-): string[] {
+function headersFor({ exchange, stored, cacheStatus, nowMs }: Base, without: ReadonlySet<string>): string[] {
   const flat: string[] = [];
-  for (const [name, value] of stored.headers) if (!without.has(name.toLowerCase())) flat.push(name, value);
+  for (const [name, value] of stored.headers) {
+    const lower = name.toLowerCase();
+    if (!without.has(lower) && !FIELDS_FOR_THE_EDGE.has(lower)) flat.push(name, value);
+  }
   // RFC 9111 section 5.1: on every response that was stored.
   flat.push('Age', String(Math.floor(currentAgeMs(stored, nowMs) / 1000)));
   flat.push('Via', '1.1 origan-edge', 'Cache-Status', cacheStatusOf(cacheStatus));
@@ -70,11 +71,7 @@ function headersFor(
 }
 
 /** RFC 9111 section 4.3.2. Without Last-Modified the time at which the response was made stands in for it. */
-export function isNotModified(
-  headers: Exchange['headers'],
-  stored: StoredResponse,
-  nowMs: number,
-): boolean {
+export function isNotModified(headers: Exchange['headers'], stored: StoredResponse, nowMs: number): boolean {
   const ifNoneMatch = headers['if-none-match'];
   if (ifNoneMatch !== undefined) return namesTag(ifNoneMatch, stored.etag);
   const since = parseHttpDate(headers['if-modified-since'] ?? '', nowMs);

@@ -58,7 +58,9 @@ export class Capture extends Readable {
   readonly #onEnd = (): void => {
     const { expectedBytes } = this.#options;
     const isWhole = expectedBytes === undefined || expectedBytes === this.#bytes;
-    this.#settle(isWhole && this.#chunks !== undefined ? Buffer.concat(this.#chunks, this.#bytes) : undefined);
+    this.#settle(
+      isWhole && this.#chunks !== undefined ? Buffer.concat(this.#chunks, this.#bytes) : undefined,
+    );
     if (this.#hasReader) this.push(null);
   };
 

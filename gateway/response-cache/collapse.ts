@@ -6,6 +6,8 @@ export type Landing =
   | { kind: 'stored'; stored: StoredResponse; status: number }
   /** For its own client alone: the others go on their own, all at once. */
   | { kind: 'unshareable' }
+  /** An error status in place of which something stored may be served. */
+  | { kind: 'erred'; status: number }
   | { kind: 'failed'; error: EdgeError };
 
 export type CollapseLimits = {
@@ -25,13 +27,14 @@ export class Flight {
   readonly #abort = new AbortController();
   #land: (landing: Landing) => void = () => {};
   #announce: () => void = () => {};
+  readonly isBackground: boolean;
   #waiters = 0;
-  #hasClient: boolean;
+  #hasClient = true;
   #hasLanded = false;
 
-  /** @param hasClient whether a client waits for the response itself; a refresh in the background has none. */
-  constructor(hasClient: boolean) {
-    this.#hasClient = hasClient;
+  /** @param options `isBackground`: no client waits for the response itself, and none that leaves ends the call. */
+  constructor(options: { isBackground: boolean }) {
+    this.isBackground = options.isBackground;
     this.landing = new Promise((resolve) => {
       this.#land = resolve;
     });
@@ -68,7 +71,11 @@ export class Flight {
   }
 
   /** Waits for the landing, at most so long; undefined when that was too short or the waiter left. */
-  async wait(limits: { unknownMs: number; knownMs: number; signal: AbortSignal }): Promise<Landing | undefined> {
+  async wait(limits: {
+    unknownMs: number;
+    knownMs: number;
+    signal: AbortSignal;
+  }): Promise<Landing | undefined> {
     this.#waiters += 1;
     try {
       const head = Promise.race([this.landing, this.shareable]);
@@ -83,6 +90,7 @@ export class Flight {
   }
 
   #endIfUnwanted(): void {
+    if (this.isBackground) return;
     if (!this.#hasClient && this.#waiters === 0 && !this.#hasLanded) this.#abort.abort();
   }
 }
@@ -96,17 +104,20 @@ export class Flights {
   }
 
   /** Begins a flight that others may join until it has landed. */
-  begin(key: string, hasClient: boolean): Flight {
-    const flight = new Flight(hasClient);
+  begin(key: string, options: { isBackground: boolean }): Flight {
+    const flight = new Flight(options);
     this.#flights.set(key, flight);
-    void flight.landing.then(() => {
-      if (this.#flights.get(key) === flight) this.#flights.delete(key);
-    });
+    void this.#endWith(key, flight);
     return flight;
   }
 
   get count(): number {
     return this.#flights.size;
+  }
+
+  async #endWith(key: string, flight: Flight): Promise<void> {
+    await flight.landing;
+    if (this.#flights.get(key) === flight) this.#flights.delete(key);
   }
 }
 

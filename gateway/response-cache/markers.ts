@@ -1,9 +1,7 @@
+import { GENERATION_TAG, tagState, type TagState } from '../../cache/tags.ts';
 import { hashedKey, sortedQuery, type IgnoredQuery } from './cache-key.ts';
-import type { SharedCache, TagState } from './shared-cache.ts';
+import type { SharedCache } from './shared-cache.ts';
 import type { Markers } from './stored-response.ts';
-
-/** Changes with every purge in the project, before the purged tag itself does. */
-export const GENERATION_TAG = '*';
 
 /** Versions that were read before a function was called; undefined: the cache could not say, so nothing is stored. */
 export type Snapshot = { projectId: string; generation: string; versions: ReadonlyMap<string, string> };
@@ -58,11 +56,11 @@ export async function markersFor(
 /** Whether the markers still stand, without asking anyone; undefined: somebody must be asked. */
 export function peekState(cache: SharedCache, { projectId, tags, versions }: Markers): TagState | undefined {
   const present = cache.peekVersions(projectId, tags);
-  return present === undefined ? undefined : cache.compare(versions, present);
+  return present === undefined ? undefined : tagState(versions, present);
 }
 
 /** The same, asking if need be. Unless somebody can say that a response was not purged, it is taken for purged. */
 export async function stateOf(cache: SharedCache, markers: Markers): Promise<TagState> {
   const present = await cache.versions(markers.projectId, markers.tags);
-  return present === undefined ? 'purged' : cache.compare(markers.versions, present);
+  return present === undefined ? 'purged' : tagState(markers.versions, present);
 }

@@ -78,7 +78,9 @@ export function matches(stored: StoredResponse, request: IncomingHttpHeaders, pr
       .split('\n')
       .filter((line) => !/^accept-language(?:=|$)/.test(line))
       .join('\n');
-  return isRestEqual && isLanguageWanted(fieldOf(stored.headers, 'content-language'), request['accept-language']);
+  return (
+    isRestEqual && isLanguageWanted(fieldOf(stored.headers, 'content-language'), request['accept-language'])
+  );
 }
 
 export function mostRecent(candidates: readonly StoredResponse[]): StoredResponse | undefined {

@@ -116,7 +116,10 @@ export class ResponseStore {
     const key = keyOf(address);
     const variants = this.#memory.get(address.key);
     const sets = variants.map(({ varyNames }) => varyNames).filter((names) => names.length > 0);
-    const varySets = [...new Map(sets.map((names) => [names.join(), names])).values()].slice(0, MAX_VARY_SETS);
+    const varySets = [...new Map(sets.map((names) => [names.join(), names])).values()].slice(
+      0,
+      MAX_VARY_SETS,
+    );
     const inline = variants.find(({ varyNames }) => varyNames.length === 0);
     const { varyNames, variant } = stored;
     if (varyNames.length > 0) {
@@ -143,7 +146,11 @@ function keyOf({ deploymentId, key }: Address): ResponseKey {
   return { deploymentId, rest: hashedKey(key) };
 }
 
-function variantOf(index: ResponseKey, names: readonly string[], { headers, profile }: Selecting): ResponseKey {
+function variantOf(
+  index: ResponseKey,
+  names: readonly string[],
+  { headers, profile }: Selecting,
+): ResponseKey {
   return named(index, names, variantKey(names, headers, profile));
 }
 

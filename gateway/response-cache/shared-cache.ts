@@ -1,10 +1,10 @@
-/** What has become of a response since it stored its tags' versions. */
-export type TagState = 'current' | 'stale' | 'purged';
+import type { Cache } from '../../cache/cache.ts';
+import { keys } from '../../cache/keys.ts';
 
 /** What the response cache needs of the cache that all gateways share. Nothing here throws. */
 export type SharedCache = {
   /** Values in the order of the keys; undefined where there is none, or the cache could not be asked. */
-  read(keys: readonly ResponseKey[]): Promise<(Buffer | undefined)[]>;
+  read(wanted: readonly ResponseKey[]): Promise<(Buffer | undefined)[]>;
   write(key: ResponseKey, value: Buffer, ttlMs: number): Promise<void>;
   remove(keys: readonly ResponseKey[]): Promise<void>;
   /** Versions of the tags, if they may be used right now without asking anyone. */
@@ -18,11 +18,35 @@ export type SharedCache = {
     tags: readonly string[],
     options?: { isCurrent: boolean },
   ): Promise<readonly string[] | undefined>;
-  /** Compares versions that were stored with those of now, in the same order. */
-  compare(stored: readonly string[], present: readonly string[]): TagState;
   /** Gives the tag another version, in every gateway; resolves when they know, or after a while. */
   purge(projectId: string, tag: string, mode: 'soft' | 'hard'): Promise<void>;
 };
 
 /** `response:{deployment}:{rest}`. */
 export type ResponseKey = { deploymentId: string; rest: string };
+
+export function sharedCacheOver(cache: Cache): SharedCache {
+  const keyOf = ({ deploymentId, rest }: ResponseKey): ReturnType<typeof keys.response> =>
+    keys.response(deploymentId, rest);
+  return {
+    read: async (wanted) => {
+      const lookups = await cache.getMany(wanted.map(keyOf));
+      return lookups.map((lookup) => (lookup.kind === 'hit' ? lookup.value : undefined));
+    },
+    write: async (key, value, ttlMs) => {
+      // A value that the cache did not take is one that it does not have: nothing to do about it.
+      await cache.set(keyOf(key), value, { ttlMs });
+    },
+    remove: async (unwanted) => {
+      await cache.del(unwanted.map(keyOf));
+    },
+    peekVersions: (projectId, tags) => cache.peekTagVersions(projectId, tags),
+    versions: async (projectId, tags, options) => {
+      const found = await cache.tagVersions(projectId, tags, options);
+      return found.kind === 'known' ? found.versions : undefined;
+    },
+    purge: async (projectId, tag, mode) => {
+      await cache.purgeTag(projectId, tag, mode);
+    },
+  };
+}

@@ -31,6 +31,7 @@ export type Refusal =
   | 'no-lifetime'
   | 'set-cookie'
   | 'unusual-request'
+  | 'tags'
   | 'no-use';
 
 /** Whether a response is stored, and then with which headers. */

@@ -1,0 +1,165 @@
+import { deploymentTag } from '../../cache/tags.ts';
+import { toEdgeError, type EdgeError, type ErrorCode } from '../../core/errors.ts';
+import type { HeaderList } from '../../runner-client/runner-client.ts';
+import { forwardEarlyHints } from '../functions/early-hints.ts';
+import { withHeaders, type UpstreamCall } from '../functions/upstream.ts';
+import { isAlone, type Asked } from './asked.ts';
+import { withoutIgnored } from './cache-key.ts';
+import type { Flight } from './collapse.ts';
+import { endToEnd } from './end-to-end.ts';
+import { judge } from './judge.ts';
+import { keepReply, markersOf, type AskParts, type LiveReply, type Received } from './keep-reply.ts';
+import { takeSnapshot } from './markers.ts';
+import { withoutConditions, withoutOverrides } from './request-headers.ts';
+import type { Found } from './response-store.ts';
+import { isUsableOnError, type Failure } from './reuse.ts';
+import { isErrorStatus } from './status-codes.ts';
+import type { StoredResponse } from './stored-response.ts';
+import { conditionsFor, describesSame, freshened, isAbout, mergedHeaders } from './validation.ts';
+
+/** What came of asking the function. */
+export type Asking =
+  | LiveReply
+  /** The stored response holds on. */
+  | { kind: 'validated'; stored: StoredResponse; isStored: boolean }
+  /** The function failed, and the stored response may stand in for it. */
+  | { kind: 'stale'; stored: StoredResponse; status: number | undefined };
+
+// What the function, or the way to it, does wrong; everything else is the request's fault and no reason to serve stale.
+const FAILURES: ReadonlySet<ErrorCode> = new Set([
+  'RUNNER_UNREACHABLE',
+  'RUNNER_BROKE_OFF',
+  'RUNNER_TIMEOUT',
+  'RUNNER_OVERLOADED',
+]);
+
+/** Whether a call got no answer. */
+export function isUnreachable(error: EdgeError): boolean {
+  return FAILURES.has(error.code);
+}
+
+/**
+ * Calls the function on behalf of a request: with the conditions of what is stored, if anything is. Stores what may be stored,
+ * and lands the flight for those who wait.
+ */
+export async function askFunction(
+  parts: AskParts,
+  asked: Asked,
+  found: Found | undefined,
+  flight: Flight,
+): Promise<Asking> {
+  const before = found?.stored;
+  try {
+    const snapshot = await takeSnapshot(parts.shared, asked.projectId, [
+      deploymentTag(asked.address.deploymentId),
+      ...(before?.markers.tags ?? []),
+    ]);
+    const requestedAtMs = parts.clock.nowMs();
+    const touched = isAlone(asked, before) ? undefined : before;
+    const call = await callFor(parts, asked, touched);
+    const onInformational = flight.isBackground ? undefined : forwardEarlyHints(asked.exchange);
+    const reply = await parts.upstream.fetch(call, { signal: flight.signal, onInformational });
+    const times = { requestedAtMs, receivedAtMs: parts.clock.nowMs() };
+    return await receive({ parts, asked, before, touched, flight, snapshot, reply, times });
+  } catch (thrown) {
+    const error = toEdgeError(thrown);
+    flight.land({ kind: 'failed', error });
+    if (before !== undefined && isUnreachable(error) && maySave(parts, asked, before, 'unreachable')) {
+      return { kind: 'stale', stored: before, status: undefined };
+    }
+    throw error;
+  }
+}
+
+/** Whether the stored response may be served in place of a failure. */
+export function maySave(parts: AskParts, asked: Asked, stored: StoredResponse, failure: Failure): boolean {
+  const nowMs = parts.clock.nowMs();
+  return isUsableOnError(stored, asked.directives, { nowMs, failure, profile: asked.profile });
+}
+
+async function callFor(
+  { upstream }: AskParts,
+  asked: Asked,
+  stored: StoredResponse | undefined,
+): Promise<UpstreamCall> {
+  const { exchange, site, resource, ignored } = asked;
+  const prepared = await upstream.prepare(exchange, site, resource);
+  const target = exchange.target.rawPath + withoutIgnored(exchange.target.search, ignored);
+  const call = { ...prepared, target, headers: withoutOverrides(prepared.headers) };
+  if (stored === undefined || exchange.method === 'HEAD') return call;
+  return withHeaders({ ...call, headers: withoutConditions(call.headers) }, conditionsFor(stored));
+}
+
+async function receive(received: Received): Promise<Asking> {
+  const { parts, asked, before, touched, flight, reply } = received;
+  const headers = endToEnd(reply);
+  if (before !== undefined && isErrorStatus(reply.status) && maySave(parts, asked, before, 'error-status')) {
+    reply.body.destroy();
+    flight.land({ kind: 'erred', status: reply.status });
+    return { kind: 'stale', stored: before, status: reply.status };
+  }
+  if (asked.exchange.method === 'HEAD') {
+    await learnFromHead(received, headers);
+    flight.land({ kind: 'unshareable' });
+    return { kind: 'reply', status: reply.status, headers, body: reply.body, isKept: false };
+  }
+  if (touched !== undefined && reply.status === 304) return validated(received, touched, headers);
+  return keepReply(received, headers);
+}
+
+/** RFC 9111 section 4.3.4. */
+async function validated(received: Received, before: StoredResponse, headers: HeaderList): Promise<Asking> {
+  const { parts, asked, flight, reply, times } = received;
+  reply.body.resume();
+  if (!isAbout(before, headers)) {
+    // The function speaks of something that is not stored: ask again, for the whole.
+    parts.store.remove(asked.address, before);
+    return askFunction(parts, asked, undefined, flight);
+  }
+  const merged = mergedHeaders(before, headers, times.receivedAtMs);
+  const after = await freshen(received, before, merged, headers);
+  if (after.isStored) parts.store.put(asked.address, after.stored, parts.clock.nowMs());
+  else parts.store.remove(asked.address, before);
+  flight.land(
+    after.isStored ? { kind: 'stored', stored: after.stored, status: 304 } : { kind: 'unshareable' },
+  );
+  return { kind: 'validated', ...after };
+}
+
+/** The stored response with the headers of a message about it, and whether it may still be kept. */
+async function freshen(
+  { parts, asked, snapshot, times }: Received,
+  before: StoredResponse,
+  merged: [string, string][],
+  headers: HeaderList,
+): Promise<{ stored: StoredResponse; isStored: boolean }> {
+  const judgement = judge(asked, { status: before.status, headers: merged, ...times });
+  const markers = await markersOf(parts, snapshot, judgement);
+  const { policy, freshness, verdict } = judgement;
+  const kept = verdict.kind === 'store' ? verdict.headers : merged;
+  const stored = freshened(before, kept, {
+    received: headers,
+    policy,
+    freshness,
+    markers: markers ?? before.markers,
+    ...times,
+  });
+  return { stored, isStored: verdict.kind === 'store' && markers !== undefined };
+}
+
+/** RFC 9111 section 4.3.5: a 200 to HEAD updates what GET stored, or shows that it is out of date. */
+async function learnFromHead(received: Received, headers: HeaderList): Promise<void> {
+  const { parts, asked, touched, reply, times } = received;
+  if (touched === undefined || reply.status !== 200 || touched.status !== 200) return;
+  if (!describesSame(touched, headers)) {
+    parts.store.remove(asked.address, touched);
+    return;
+  }
+  const after = await freshen(
+    received,
+    touched,
+    mergedHeaders(touched, headers, times.receivedAtMs),
+    headers,
+  );
+  if (after.isStored) parts.store.put(asked.address, after.stored, parts.clock.nowMs());
+}

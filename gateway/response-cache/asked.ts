@@ -1,0 +1,100 @@
+import type { FunctionResource } from '../../contracts/manifest.ts';
+import type { Exchange } from '../exchange.ts';
+import { publicOrigin, type TrustedProxies } from '../functions/forwarded.ts';
+import type { CompiledSite } from '../site/compile-site.ts';
+import { parseRequestDirectives, type RequestDirectives } from './cache-control.ts';
+import { primaryKey, type IgnoredQuery } from './cache-key.ts';
+import type { Profile } from './freshness.ts';
+import { unusualNames } from './request-headers.ts';
+import type { Address, Selecting } from './response-store.ts';
+import type { StoredResponse } from './stored-response.ts';
+
+/** A request as the cache sees it. */
+export type Asked = {
+  exchange: Exchange;
+  site: CompiledSite;
+  resource: FunctionResource;
+  projectId: string;
+  profile: Profile;
+  ignored: IgnoredQuery;
+  /** Scheme and host as the client sees them. */
+  proto: string;
+  host: string;
+  address: Address;
+  selecting: Selecting;
+  /** Nothing asked, where the deployment does not let requests decide. */
+  directives: RequestDirectives;
+  hasAuthorization: boolean;
+  /** Names whose effect on the response only Vary can tell; empty in the `rfc` profile, which trusts in Vary. */
+  unusualNames: readonly string[];
+};
+
+const NOTHING_ASKED: RequestDirectives = parseRequestDirectives('', undefined);
+
+export function readAsked(
+  exchange: Exchange,
+  site: CompiledSite,
+  resource: FunctionResource,
+  trusted: TrustedProxies,
+): Asked {
+  const { deploymentId, projectId, config } = site.record;
+  const { headers, target } = exchange;
+  const profile = config.cache?.profile ?? 'safe';
+  const ignored = config.cache?.ignoreQuery ?? [];
+  const { proto, host } = publicOrigin(exchange, trusted);
+  const { rawPath, search } = target;
+  const parts = { deploymentId, proto, host: `${host} ${target.host}`, rawPath, search };
+  return {
+    exchange,
+    site,
+    resource,
+    projectId,
+    profile,
+    ignored,
+    proto,
+    host,
+    address: { key: primaryKey(parts, ignored), deploymentId },
+    selecting: { headers, profile },
+    directives:
+      config.cache?.honorRequestDirectives === false
+        ? NOTHING_ASKED
+        : parseRequestDirectives(headers['cache-control'], headers.pragma),
+    hasAuthorization: headers.authorization !== undefined,
+    unusualNames: profile === 'rfc' ? [] : unusualNames(headers),
+  };
+}
+
+/** Address of another target at the same origin. */
+export function addressOf(asked: Asked, rawPath: string, search: string, proto: string): Address {
+  const { deploymentId } = asked.address;
+  const host = `${asked.host} ${asked.exchange.target.host}`;
+  return { deploymentId, key: primaryKey({ deploymentId, proto, host, rawPath, search }, asked.ignored) };
+}
+
+/** Whether the request is about more than the cache can know, or brings something that is no part of the key. */
+export function isBeyondCache({ exchange }: Asked): boolean {
+  const { headers } = exchange;
+  // If-Match and If-Unmodified-Since are for the origin alone (RFC 9111 section 4.3.2).
+  if (headers['if-match'] !== undefined || headers['if-unmodified-since'] !== undefined) return true;
+  // A body of GET is no part of the key (RFC 9110 section 9.3.1 gives it no meaning).
+  return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
+}
+
+/**
+ * Whether a request has to be answered by itself: what comes back may depend on something that only this client sent, so it
+ * neither waits for others, nor touches what is stored.
+ */
+export function isAlone(asked: Asked, stored: StoredResponse | undefined): boolean {
+  if (asked.directives.isNoStore) return true;
+  if (asked.hasAuthorization && stored?.isForAuthorized !== true) return true;
+  return asked.unusualNames.some((name) => stored?.varyNames.includes(name) !== true);
+}
+
+/** Whether the request asks for less than the whole response. */
+export function isPartial({ exchange: { headers } }: Asked): boolean {
+  return (
+    headers.range !== undefined ||
+    headers['if-none-match'] !== undefined ||
+    headers['if-modified-since'] !== undefined
+  );
+}

@@ -1,0 +1,53 @@
+import type { HeaderList } from '../../runner-client/runner-client.ts';
+import { addressOf, type Asked } from './asked.ts';
+import { groupsOf, invalidatedTargets, isInvalidating } from './invalidation.ts';
+import { groupTag, urlTag } from './markers.ts';
+import type { ResponseStore } from './response-store.ts';
+import type { SharedCache } from './shared-cache.ts';
+
+// The answer to the unsafe request waits for its effect, but not for a gateway that does not answer.
+const MAX_WAIT_MS = 500;
+
+export type InvalidateParts = { store: ResponseStore; shared: SharedCache };
+
+/**
+ * Makes stored responses invalid that an unsafe request may have changed (RFC 9111 section 4.4, RFC 9875 section 2.2): here and in every other
+ * gateway, before its own response goes out.
+ */
+export async function invalidateAfter(
+  parts: InvalidateParts,
+  asked: Asked,
+  status: number,
+  headers: HeaderList,
+): Promise<void> {
+  if (!isInvalidating(asked.exchange.method, status)) return;
+  const origin = `${asked.proto}://${asked.host}`;
+  const { rawPath, search } = asked.exchange.target;
+  const url = URL.parse(`${origin}${rawPath}${search}`);
+  const groups = groupsOf(headers, 'cache-group-invalidation');
+  const purges = groups.map((group) => parts.shared.purge(asked.projectId, groupTag(origin, group), 'hard'));
+  if (url !== null) {
+    const own = { rawPath, search };
+    const others = invalidatedTargets(url, headers).slice(1);
+    for (const target of [own, ...others]) purges.push(invalidateTarget(parts, asked, target));
+  }
+  await Promise.race([Promise.all(purges), delay(MAX_WAIT_MS)]);
+}
+
+/** A purge is told to every gateway, so it is worth asking first whether there is anything to purge. */
+async function invalidateTarget(
+  { store, shared }: InvalidateParts,
+  asked: Asked,
+  { rawPath, search }: { rawPath: string; search: string },
+): Promise<void> {
+  const addresses = ['http', 'https'].map((proto) => addressOf(asked, rawPath, search, proto));
+  if (!(await store.has(addresses))) return;
+  for (const address of addresses) store.removeAll(address);
+  await shared.purge(asked.projectId, urlTag(asked.host, rawPath, search, asked.ignored), 'hard');
+}
+
+function delay(ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    setTimeout(resolve, ms).unref();
+  });
+}

@@ -1,0 +1,55 @@
+import { deploymentTag } from '../../cache/tags.ts';
+import type { HeaderList } from '../../runner-client/runner-client.ts';
+import type { Exchanged } from './age.ts';
+import type { Asked } from './asked.ts';
+import { policyOf, type CachePolicy } from './cache-policy.ts';
+import { freshnessOf, type Freshness } from './freshness.ts';
+import { groupsOf } from './invalidation.ts';
+import { groupTag, urlTag } from './markers.ts';
+import { storeVerdict, type StoreVerdict } from './storable.ts';
+import { tagsOf } from './tags.ts';
+import { varyNamesOf } from './vary.ts';
+
+/** All that the policy says of a response. */
+export type Judgement = {
+  policy: CachePolicy;
+  freshness: Freshness;
+  verdict: StoreVerdict;
+  varyNames: readonly string[];
+  /** Everything by which the response may be purged. */
+  tags: readonly string[];
+};
+
+export type Judged = Exchanged & { status: number; headers: HeaderList };
+
+export function judge(asked: Asked, response: Judged): Judgement {
+  const { profile } = asked;
+  const policy = policyOf(response.headers);
+  const freshness = freshnessOf(response, policy, profile);
+  const { tags, isTooMany } = tagsOf(response.headers);
+  const request = {
+    method: asked.exchange.method === 'HEAD' ? 'GET' : asked.exchange.method,
+    hasAuthorization: asked.hasAuthorization,
+    isNoStore: asked.directives.isNoStore,
+    unusualNames: asked.unusualNames,
+  };
+  const verdict: StoreVerdict = isTooMany
+    ? { kind: 'refuse', why: 'tags' }
+    : storeVerdict(request, response, { policy, freshness, profile });
+  const varyNames = varyNamesOf(response.headers);
+  return {
+    policy,
+    freshness,
+    verdict,
+    varyNames: varyNames === '*' ? [] : varyNames,
+    tags: [...ownTags(asked), ...tags, ...groupTags(asked, response.headers)],
+  };
+}
+
+function ownTags({ host, exchange: { target }, ignored, address }: Asked): string[] {
+  return [deploymentTag(address.deploymentId), urlTag(host, target.rawPath, target.search, ignored)];
+}
+
+function groupTags({ proto, host }: Asked, headers: HeaderList): string[] {
+  return groupsOf(headers, 'cache-groups').map((group) => groupTag(`${proto}://${host}`, group));
+}

@@ -1,0 +1,58 @@
+import { deploymentTag } from '../../cache/tags.ts';
+import type { Answer } from '../exchange.ts';
+import { clientSignal } from '../functions/client-signal.ts';
+import { forwardEarlyHints } from '../functions/early-hints.ts';
+import type { Asked } from './asked.ts';
+import { Flight } from './collapse.ts';
+import { endToEnd } from './end-to-end.ts';
+import { invalidateAfter } from './invalidate.ts';
+import { isOwnLocation } from './invalidation.ts';
+import { judge } from './judge.ts';
+import { keepReply, type AskParts } from './keep-reply.ts';
+import { liveAnswer } from './live-answer.ts';
+import { takeSnapshot, type Snapshot } from './markers.ts';
+
+/** Methods other than GET and HEAD: called without looking at the cache, which then forgets what they may have changed. */
+export async function passThrough(parts: AskParts, asked: Asked): Promise<Answer> {
+  const { exchange, site, resource } = asked;
+  exchange.event.cache = 'bypass';
+  const call = await parts.upstream.prepare(exchange, site, resource);
+  const snapshot = await snapshotForPost(parts, asked);
+  const requestedAtMs = parts.clock.nowMs();
+  const onInformational = forwardEarlyHints(exchange);
+  const reply = await parts.upstream.fetch(call, { signal: clientSignal(exchange), onInformational });
+  const times = { requestedAtMs, receivedAtMs: parts.clock.nowMs() };
+  const headers = endToEnd(reply);
+  const forwarded = { kind: 'forward', why: 'method', status: reply.status, isCollapsed: false } as const;
+  const whole = { ...asked, exchange: { ...exchange, method: 'GET' } };
+  const judgement = judge(whole, { status: reply.status, headers, ...times });
+  const isForGet = judgement.freshness.isExplicit && judgement.verdict.kind === 'store';
+  if (snapshot !== undefined && isForGet && isOwnLocation(urlOf(asked), headers)) {
+    parts.store.removeAll(asked.address);
+    const flight = new Flight({ isBackground: false });
+    const received = {
+      parts,
+      asked: whole,
+      before: undefined,
+      touched: undefined,
+      flight,
+      snapshot,
+      reply,
+      times,
+    };
+    return liveAnswer(exchange, keepReply(received, headers), { ...forwarded, isStored: true });
+  }
+  await invalidateAfter(parts, asked, reply.status, headers);
+  const live = { status: reply.status, headers, body: reply.body };
+  return liveAnswer(exchange, live, { ...forwarded, isStored: false });
+}
+
+/** RFC 9110 section 9.3.3: with explicit freshness and its own Content-Location, the response to POST answers GET. */
+async function snapshotForPost({ shared }: AskParts, asked: Asked): Promise<Snapshot | undefined> {
+  if (asked.exchange.method !== 'POST' || asked.profile !== 'rfc') return undefined;
+  return takeSnapshot(shared, asked.projectId, [deploymentTag(asked.address.deploymentId)]);
+}
+
+function urlOf({ proto, host, exchange: { target } }: Asked): URL {
+  return new URL(`${proto}://${host}${target.rawPath}${target.search}`);
+}

@@ -1,0 +1,273 @@
+import { EdgeError } from '../../core/errors.ts';
+import type { Answer, Exchange } from '../exchange.ts';
+import { clientSignal } from '../functions/client-signal.ts';
+import type { FunctionCaller } from '../functions/call-function.ts';
+import type { TrustedProxies } from '../functions/forwarded.ts';
+import { answerStored } from './answer-stored.ts';
+import { askFunction, maySave } from './ask-function.ts';
+import { isAlone, isBeyondCache, isPartial, readAsked, type Asked } from './asked.ts';
+import type { CacheStatus, ForwardReason } from './cache-status.ts';
+import { Flight, type CollapseLimits, type Flights, type Landing } from './collapse.ts';
+import type { AskParts, LiveReply } from './keep-reply.ts';
+import { liveAnswer } from './live-answer.ts';
+import { matches } from './memory-tier.ts';
+import { passThrough } from './pass-through.ts';
+import type { Found } from './response-store.ts';
+import { reuseOf, type Reuse } from './reuse.ts';
+import { variantKey } from './vary.ts';
+
+export type ServeParts = AskParts & {
+  /** The way to a function past the cache. */
+  direct: FunctionCaller;
+  flights: Flights;
+  limits: CollapseLimits;
+  trustedProxies: TrustedProxies;
+};
+
+/** Answers requests for functions: from what is stored where RFC 9111 allows it, else by calling them. */
+export function createCachedFunctionCaller(parts: ServeParts): FunctionCaller {
+  return {
+    call: async (exchange, site, resource) => {
+      if (exchange.isUpgrade) return parts.direct.call(exchange, site, resource);
+      exchange.event.route = 'function';
+      const asked = readAsked(exchange, site, resource, parts.trustedProxies);
+      if (exchange.method !== 'GET' && exchange.method !== 'HEAD') return passThrough(parts, asked);
+      if (isBeyondCache(asked)) return parts.direct.call(exchange, site, resource);
+      return serve(parts, asked);
+    },
+  };
+}
+
+/** What is known of the stored response for a request. */
+type Standing = { found: Found | undefined; reuse: Reuse | undefined; missed: 'uri-miss' | 'vary-miss' };
+
+async function serve(parts: ServeParts, asked: Asked): Promise<Answer> {
+  const { found, reuse, missed } = peekStanding(parts, asked) ?? (await lookUp(parts, asked));
+  if (found !== undefined && (reuse?.kind === 'fresh' || reuse?.kind === 'stale')) {
+    if (reuse.kind === 'stale' && reuse.by === 'swr') refreshInBackground(parts, asked, found);
+    return fromStored(parts, asked, found, reuse);
+  }
+  if (asked.directives.isOnlyIfCached) throw new EdgeError('ONLY_IF_CACHED');
+  return forward(parts, asked, found, reasonOf(reuse, missed));
+}
+
+/** The hot path: what memory alone can say, where that is enough. */
+function peekStanding(parts: ServeParts, asked: Asked): Standing | undefined {
+  const found = parts.store.peek(asked.address, asked.selecting);
+  if (found === undefined || !isFor(asked, found)) return undefined;
+  const reuse = standingOf(parts, asked, found);
+  return reuse.kind === 'validate' ? undefined : { found, reuse, missed: 'uri-miss' };
+}
+
+async function lookUp(parts: ServeParts, asked: Asked): Promise<Standing> {
+  const near = await parts.store.find(asked.address, asked.selecting);
+  const nearReuse = near === undefined ? undefined : standingOf(parts, asked, near);
+  if (near !== undefined && isFor(asked, near) && nearReuse?.kind !== 'validate') {
+    return { found: near, reuse: nearReuse, missed: 'uri-miss' };
+  }
+  // Another gateway may have something fresher; not where nothing is stored anyway.
+  const isUnlikely = near === undefined && parts.hitForMiss.has(asked.address.key, parts.clock.nowMs());
+  const shared = isUnlikely ? undefined : await parts.store.findShared(asked.address, asked.selecting);
+  const found = shared?.kind === 'found' ? newer(near, shared) : near;
+  const missed = shared?.kind === 'none' ? shared.why : 'uri-miss';
+  if (found === undefined || !isFor(asked, found)) return { found: undefined, reuse: undefined, missed };
+  return { found, reuse: standingOf(parts, asked, found), missed };
+}
+
+/** Credentials in a request may be why its response is another one: `safe` asks that sharing was meant. */
+function isFor({ hasAuthorization, profile }: Asked, { stored }: Found): boolean {
+  return !hasAuthorization || profile === 'rfc' || stored.isForAuthorized;
+}
+
+function newer(one: Found | undefined, other: Found): Found {
+  return one !== undefined && one.stored.receivedAtMs > other.stored.receivedAtMs ? one : other;
+}
+
+function standingOf({ clock }: ServeParts, { directives }: Asked, { stored, isSoftPurged }: Found): Reuse {
+  return reuseOf(stored, directives, { nowMs: clock.nowMs(), isSoftPurged });
+}
+
+function fromStored(
+  { clock }: ServeParts,
+  { exchange }: Asked,
+  { stored }: Found,
+  reuse: Exclude<Reuse, { kind: 'validate' }>,
+): Answer {
+  exchange.event.cache = reuse.kind === 'fresh' ? 'hit' : 'stale';
+  const detail = reuse.kind === 'stale' ? reuse.by : undefined;
+  return answerStored(exchange, stored, { kind: 'hit', ttlMs: reuse.ttlMs, detail }, clock.nowMs());
+}
+
+function reasonOf(reuse: Reuse | undefined, missed: 'uri-miss' | 'vary-miss'): ForwardReason {
+  if (reuse?.kind !== 'validate') return missed;
+  return reuse.why === 'request' ? 'request' : 'stale';
+}
+
+/** One refresh for each key, whoever asks meanwhile; a request that stands alone begins none. */
+function refreshInBackground(parts: ServeParts, asked: Asked, found: Found): void {
+  const key = flightKey(parts, asked);
+  if (parts.flights.get(key) !== undefined || isAlone(asked, found.stored)) return;
+  const flight = parts.flights.begin(key, { isBackground: true });
+  void refresh(parts, asked, found, flight);
+}
+
+async function refresh(parts: ServeParts, asked: Asked, found: Found, flight: Flight): Promise<void> {
+  try {
+    const whole = { ...asked, exchange: { ...asked.exchange, method: 'GET' } };
+    const asking = await askFunction(parts, whole, found, flight);
+    if (asking.kind === 'reply') asking.body.resume();
+  } catch {
+    // The flight has landed as failed: the next request that finds the response stale tries again.
+  }
+}
+
+/** Asks the function, or waits for somebody who already does. */
+async function forward(
+  parts: ServeParts,
+  asked: Asked,
+  found: Found | undefined,
+  why: ForwardReason,
+): Promise<Answer> {
+  if (!mayShareCall(asked, found)) return lead(parts, asked, found, { why, flight: alone() });
+  const key = flightKey(parts, asked);
+  const underWay = parts.flights.get(key);
+  if (underWay !== undefined && underWay.waiters < parts.limits.maxWaiters) {
+    const answer = await follow(parts, asked, found, { why, flight: underWay });
+    return answer ?? lead(parts, asked, found, { why, flight: alone() });
+  }
+  const isShared =
+    underWay === undefined &&
+    asked.exchange.method === 'GET' &&
+    (found !== undefined || !parts.hitForMiss.has(asked.address.key, parts.clock.nowMs()));
+  const flight = isShared ? parts.flights.begin(key, { isBackground: false }) : alone();
+  return lead(parts, asked, found, { why, flight });
+}
+
+function alone(): Flight {
+  return new Flight({ isBackground: false });
+}
+
+/** Whether one response can serve this request and others: of a stored one the whole is asked, whatever the client wants. */
+function mayShareCall(asked: Asked, found: Found | undefined): boolean {
+  if (asked.directives.isNoCache || isAlone(asked, found?.stored)) return false;
+  return found !== undefined || !isPartial(asked);
+}
+
+function flightKey({ store }: ServeParts, { address, selecting }: Asked): string {
+  return `${address.key}\n${variantKey(store.varyNames(address), selecting.headers, selecting.profile)}`;
+}
+
+type Call = { why: ForwardReason; flight: Flight };
+
+/** Waits for another request's call; undefined: its response is not for this one. */
+async function follow(
+  parts: ServeParts,
+  asked: Asked,
+  found: Found | undefined,
+  { why, flight }: Call,
+): Promise<Answer | undefined> {
+  const { limits } = parts;
+  const landing = await flight.wait({
+    unknownMs: found === undefined ? limits.unknownWaitMs : limits.knownWaitMs,
+    knownMs: limits.knownWaitMs,
+    signal: clientSignal(asked.exchange),
+  });
+  return landing === undefined ? undefined : fromLanding(parts, asked, found, { why, landing });
+}
+
+function fromLanding(
+  parts: ServeParts,
+  asked: Asked,
+  found: Found | undefined,
+  { why, landing }: { why: ForwardReason; landing: Landing },
+): Answer | undefined {
+  const collapsed = { kind: 'forward', why, isStored: false, isCollapsed: true } as const;
+  switch (landing.kind) {
+    case 'stored': {
+      const { stored, status } = landing;
+      if (!matches(stored, asked.selecting.headers, asked.profile)) return undefined;
+      asked.exchange.event.cache = 'miss';
+      return answerStored(asked.exchange, stored, { ...collapsed, status }, parts.clock.nowMs());
+    }
+    case 'unshareable':
+      return undefined;
+    case 'erred':
+      if (found === undefined || !maySave(parts, asked, found.stored, 'error-status')) return undefined;
+      return staleAnswer(parts, asked, found.stored, { ...collapsed, status: landing.status });
+    case 'failed':
+      if (found === undefined || !maySave(parts, asked, found.stored, 'unreachable')) throw landing.error;
+      return staleAnswer(parts, asked, found.stored, { ...collapsed, status: undefined });
+    default:
+      return landing satisfies never;
+  }
+}
+
+async function lead(parts: ServeParts, asked: Asked, found: Found | undefined, call: Call): Promise<Answer> {
+  const { flight, why } = call;
+  onClientLeft(asked.exchange, () => flight.clientLeft());
+  const asking = await askFunction(parts, asked, found, flight);
+  const { exchange } = asked;
+  const forwarded = { kind: 'forward', why, isCollapsed: false } as const;
+  switch (asking.kind) {
+    case 'validated': {
+      exchange.event.cache = 'revalidated';
+      const { stored, isStored } = asking;
+      return answerStored(exchange, stored, { ...forwarded, status: 304, isStored }, parts.clock.nowMs());
+    }
+    case 'stale':
+      return staleAnswer(parts, asked, asking.stored, {
+        ...forwarded,
+        status: asking.status,
+        isStored: false,
+      });
+    case 'reply':
+      return fromReply(parts, asked, asking, call);
+    default:
+      return asking satisfies never;
+  }
+}
+
+/** Streams the reply; a client that wants a part, or nothing new, of a response that is stored gets that. */
+async function fromReply(
+  parts: ServeParts,
+  asked: Asked,
+  reply: LiveReply,
+  { why, flight }: Call,
+): Promise<Answer> {
+  const { exchange } = asked;
+  exchange.event.cache = 'miss';
+  const status: CacheStatus = {
+    kind: 'forward',
+    why,
+    status: reply.status,
+    isStored: reply.isKept,
+    isCollapsed: false,
+  };
+  if (!reply.isKept || !isPartial(asked)) return liveAnswer(exchange, reply, status);
+  const stop = new AbortController();
+  const wait = flight.wait({
+    unknownMs: parts.limits.knownWaitMs,
+    knownMs: parts.limits.knownWaitMs,
+    signal: stop.signal,
+  });
+  reply.body.resume();
+  const landing = await wait;
+  if (landing?.kind === 'stored') return answerStored(exchange, landing.stored, status, parts.clock.nowMs());
+  return parts.direct.call(exchange, asked.site, asked.resource);
+}
+
+function staleAnswer(
+  { clock }: ServeParts,
+  { exchange }: Asked,
+  stored: Found['stored'],
+  cacheStatus: CacheStatus,
+): Answer {
+  exchange.event.cache = 'stale';
+  const ttlMs = stored.lifetimeMs - stored.initialAgeMs - (clock.nowMs() - stored.receivedAtMs);
+  return answerStored(exchange, stored, { ...cacheStatus, ttlMs, detail: 'stale-if-error' }, clock.nowMs());
+}
+
+function onClientLeft({ outgoing }: Exchange, leave: () => void): void {
+  if (outgoing.destroyed) leave();
+  else outgoing.once('close', leave);
+}
