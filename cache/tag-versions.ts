@@ -7,7 +7,7 @@ import { familyTtlMs } from './freshness.ts';
 import { keys, type CacheKey } from './keys.ts';
 import type { Near } from './near.ts';
 import type { Found, SharedTier } from './shared-tier.ts';
-import { firstTagVersion, GENERATION_TAG, nextTagVersion, type TagVersions } from './tags.ts';
+import { firstTagVersion, generationTag, nextTagVersion, type TagVersions } from './tags.ts';
 
 export type TagOptions = {
   backend: Backend;
@@ -52,7 +52,7 @@ export class TagStore {
 
   /** Replaces the generation, then the version; the caller announces both. @throws CacheFailure */
   async purge(project: string, tag: string, mode: 'soft' | 'hard'): Promise<CacheKey<string>[]> {
-    const generation = keys.tag(project, GENERATION_TAG);
+    const generation = keys.tag(project, generationTag(tag));
     const key = keys.tag(project, tag);
     await this.#replace(generation, 'hard');
     await this.#replace(key, mode);

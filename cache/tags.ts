@@ -38,10 +38,22 @@ export function deploymentTag(deploymentId: string): string {
 }
 
 /**
- * Changes with every purge of any tag of the project, before that tag does. Who learns of tags only when content comes
- * (a response names them) reads it before and after: unchanged, no purge fell in between.
+ * The tag of one address. No tag that a response names can be mistaken for one: those have no spaces.
+ *
+ * @param hash of host, path and query, base64url.
  */
-export const GENERATION_TAG = '*';
+export function urlTag(hash: string): string {
+  return `url ${hash}`;
+}
+
+/**
+ * The tag that changes with every purge of `tag`, before it does. Who learns of tags only when content comes (a response
+ * names them) reads their generation before and after: unchanged, none of them was purged in between. Addresses, which
+ * are purged most often and known beforehand, have many generations, all other tags of a project one.
+ */
+export function generationTag(tag: string): string {
+  return tag.startsWith('url ') ? `* ${tag.slice(-2)}` : '*';
+}
 
 /** Random rather than counted: a marker that was evicted never comes back to an old value. */
 function newMark(): string {

@@ -7,10 +7,10 @@ import { createRunnerClient } from '../runner-client/create-runner-client.ts';
 import type { ObjectStore } from '../store/object-store.ts';
 import type { GatewayConfig } from './config.ts';
 import type { Edge } from './edge.ts';
-import { createFunctionCaller } from './functions/call-function.ts';
 import type { TrustedProxies } from './functions/forwarded.ts';
 import { createMetadataReader } from './functions/read-metadata.ts';
 import { createRecorder } from './record.ts';
+import { createResponseCache } from './response-cache/create-response-cache.ts';
 import { createControlApiClient } from './site/control-api-client.ts';
 import { createSiteResolver } from './site/resolve-site.ts';
 import { createContentCache } from './static/content-cache.ts';
@@ -40,12 +40,18 @@ export function assembleEdge(config: GatewayConfig, parts: EdgeParts, started: C
   return {
     sites: createSiteResolver(cache, controlApi, { deployDomain: config.ORIGAN_DEPLOY_DOMAIN }),
     files,
-    functions: createFunctionCaller({
-      runner,
-      readMetadata: createMetadataReader(cache, store),
-      trustedProxies,
-      maxBodyBytes: config.MAX_BODY_BYTES,
-    }),
+    functions: createResponseCache(
+      {
+        runner,
+        readMetadata: createMetadataReader(cache, store),
+        trustedProxies,
+        maxBodyBytes: config.MAX_BODY_BYTES,
+        cache,
+        clock: systemClock,
+        registry,
+      },
+      { maxBytes: config.RESPONSE_CACHE_BYTES, maxEntryBytes: config.RESPONSE_CACHE_MAX_ENTRY_BYTES },
+    ),
     recorder: createRecorder(registry, log, config.ACCESS_LOG),
     log,
   };

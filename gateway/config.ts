@@ -40,6 +40,10 @@ type GatewayVariables = {
   STATIC_CACHE_BYTES: number;
   /** Static files larger than this, in bytes, stream from the bucket without passing through memory. Default 8 MiB. */
   STATIC_MAX_ENTRY_BYTES: number;
+  /** Memory for stored responses of functions, bytes, beside that for static files; 0 stores none there. Default 128 MiB. */
+  RESPONSE_CACHE_BYTES: number;
+  /** Responses of functions larger than this, in bytes, are not stored. Default 8 MiB. */
+  RESPONSE_CACHE_MAX_ENTRY_BYTES: number;
   /** Largest request body, bytes: more is 413. Default 100 MiB. */
   MAX_BODY_BYTES: number;
   /** Largest request head, bytes: more is 431. Default 16 KiB. */
@@ -74,6 +78,8 @@ const ownFields = {
   CONTROL_API_TIMEOUT_MS: field.int(2000, 1, 60_000),
   STATIC_CACHE_BYTES: field.int(500 * MIB, 0),
   STATIC_MAX_ENTRY_BYTES: field.int(8 * MIB, 0),
+  RESPONSE_CACHE_BYTES: field.int(128 * MIB, 0),
+  RESPONSE_CACHE_MAX_ENTRY_BYTES: field.int(8 * MIB, 0),
   MAX_BODY_BYTES: field.int(100 * MIB, 0),
   MAX_HEADER_BYTES: field.int(16 * 1024, 1024),
   MAX_HEADERS: field.int(100, 10),

@@ -7,10 +7,11 @@ import type { StoredResponse } from './stored-response.ts';
 import { FIELDS_FOR_THE_EDGE } from './tags.ts';
 import { isStrong, namesTag } from './validators.ts';
 
+const LENGTH: ReadonlySet<string> = new Set(['content-length']);
 /** Of a 304 these say nothing (RFC 9110 section 15.4.5), and of a part they would say something wrong. */
 const OF_THE_WHOLE: ReadonlySet<string> = new Set(['content-length', 'content-range']);
 const NOT_IN_304: ReadonlySet<string> = new Set([
-  ...OF_THE_WHOLE,
+  'content-length',
   'content-type',
   'content-encoding',
   'content-language',
@@ -51,7 +52,7 @@ type Base = { exchange: Exchange; stored: StoredResponse; cacheStatus: CacheStat
 
 function whole(base: Base): Answer {
   const { status, body } = base.stored;
-  const headers = headersFor(base, OF_THE_WHOLE);
+  const headers = headersFor(base, LENGTH);
   // RFC 9110 section 8.6: never with 204.
   if (status !== 204) headers.push('Content-Length', String(body.length));
   return { status, headers, body: status === 204 ? null : body };

@@ -7,7 +7,7 @@ import { isAlone, type Asked } from './asked.ts';
 import { withoutIgnored } from './cache-key.ts';
 import type { Flight } from './collapse.ts';
 import { endToEnd } from './end-to-end.ts';
-import { judge } from './judge.ts';
+import { judge, urlTagOf } from './judge.ts';
 import { keepReply, markersOf, type AskParts, type LiveReply, type Received } from './keep-reply.ts';
 import { takeSnapshot } from './markers.ts';
 import { withoutConditions, withoutOverrides } from './request-headers.ts';
@@ -50,10 +50,8 @@ export async function askFunction(
 ): Promise<Asking> {
   const before = found?.stored;
   try {
-    const snapshot = await takeSnapshot(parts.shared, asked.projectId, [
-      deploymentTag(asked.address.deploymentId),
-      ...(before?.markers.tags ?? []),
-    ]);
+    const known = before?.markers.tags ?? [deploymentTag(asked.address.deploymentId)];
+    const snapshot = await takeSnapshot(parts.shared, asked.projectId, { url: urlTagOf(asked), known });
     const requestedAtMs = parts.clock.nowMs();
     const touched = isAlone(asked, before) ? undefined : before;
     const call = await callFor(parts, asked, touched);

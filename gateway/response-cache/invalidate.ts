@@ -1,7 +1,7 @@
 import type { HeaderList } from '../../runner-client/runner-client.ts';
 import { addressOf, type Asked } from './asked.ts';
 import { groupsOf, invalidatedTargets, isInvalidating } from './invalidation.ts';
-import { groupTag, urlTag } from './markers.ts';
+import { tagOfGroup, tagOfUrl } from './markers.ts';
 import type { ResponseStore } from './response-store.ts';
 import type { SharedCache } from './shared-cache.ts';
 
@@ -25,7 +25,9 @@ export async function invalidateAfter(
   const { rawPath, search } = asked.exchange.target;
   const url = URL.parse(`${origin}${rawPath}${search}`);
   const groups = groupsOf(headers, 'cache-group-invalidation');
-  const purges = groups.map((group) => parts.shared.purge(asked.projectId, groupTag(origin, group), 'hard'));
+  const purges = groups.map((group) =>
+    parts.shared.purge(asked.projectId, tagOfGroup(origin, group), 'hard'),
+  );
   if (url !== null) {
     const own = { rawPath, search };
     const others = invalidatedTargets(url, headers).slice(1);
@@ -43,7 +45,7 @@ async function invalidateTarget(
   const addresses = ['http', 'https'].map((proto) => addressOf(asked, rawPath, search, proto));
   if (!(await store.has(addresses))) return;
   for (const address of addresses) store.removeAll(address);
-  await shared.purge(asked.projectId, urlTag(asked.host, rawPath, search, asked.ignored), 'hard');
+  await shared.purge(asked.projectId, tagOfUrl(asked.host, rawPath, search, asked.ignored), 'hard');
 }
 
 function delay(ms: number): Promise<void> {

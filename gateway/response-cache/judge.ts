@@ -5,7 +5,7 @@ import type { Asked } from './asked.ts';
 import { policyOf, type CachePolicy } from './cache-policy.ts';
 import { freshnessOf, type Freshness } from './freshness.ts';
 import { groupsOf } from './invalidation.ts';
-import { groupTag, urlTag } from './markers.ts';
+import { tagOfGroup, tagOfUrl } from './markers.ts';
 import { storeVerdict, type StoreVerdict } from './storable.ts';
 import { tagsOf } from './tags.ts';
 import { varyNamesOf } from './vary.ts';
@@ -46,10 +46,15 @@ export function judge(asked: Asked, response: Judged): Judgement {
   };
 }
 
-function ownTags({ host, exchange: { target }, ignored, address }: Asked): string[] {
-  return [deploymentTag(address.deploymentId), urlTag(host, target.rawPath, target.search, ignored)];
+function ownTags(asked: Asked): string[] {
+  return [deploymentTag(asked.address.deploymentId), urlTagOf(asked)];
+}
+
+/** The tag of the address asked for. */
+export function urlTagOf({ host, exchange: { target }, ignored }: Asked): string {
+  return tagOfUrl(host, target.rawPath, target.search, ignored);
 }
 
 function groupTags({ proto, host }: Asked, headers: HeaderList): string[] {
-  return groupsOf(headers, 'cache-groups').map((group) => groupTag(`${proto}://${host}`, group));
+  return groupsOf(headers, 'cache-groups').map((group) => tagOfGroup(`${proto}://${host}`, group));
 }

@@ -1,54 +1,60 @@
-import { GENERATION_TAG, tagState, type TagState } from '../../cache/tags.ts';
+import { generationTag, tagState, urlTag, type TagState } from '../../cache/tags.ts';
 import { hashedKey, sortedQuery, type IgnoredQuery } from './cache-key.ts';
 import type { SharedCache } from './shared-cache.ts';
 import type { Markers } from './stored-response.ts';
 
 /** Versions that were read before a function was called; undefined: the cache could not say, so nothing is stored. */
-export type Snapshot = { projectId: string; generation: string; versions: ReadonlyMap<string, string> };
+export type Snapshot = { projectId: string; versions: ReadonlyMap<string, string> };
 
 /** The tag of one address, whatever deployment and scheme answer it: for invalidation and purges by URL. */
-export function urlTag(host: string, rawPath: string, search: string, ignored: IgnoredQuery): string {
-  return `url:${hashedKey(`${host}${rawPath}${sortedQuery(search, ignored)}`)}`;
+export function tagOfUrl(host: string, rawPath: string, search: string, ignored: IgnoredQuery): string {
+  return urlTag(hashedKey(`${host}${rawPath}${sortedQuery(search, ignored)}`));
 }
 
 /** The tag of a cache group: its origin is part of it (RFC 9875 section 2). */
-export function groupTag(origin: string, group: string): string {
-  return `group:${hashedKey(`${origin} ${group}`)}`;
-}
-
-/** Takes the versions of the tags that are known before the call. */
-export async function takeSnapshot(
-  cache: SharedCache,
-  projectId: string,
-  tags: readonly string[],
-): Promise<Snapshot | undefined> {
-  const names = [GENERATION_TAG, ...new Set(tags)];
-  const versions = cache.peekVersions(projectId, names) ?? (await cache.versions(projectId, names));
-  const generation = versions?.[0];
-  if (versions === undefined || generation === undefined) return undefined;
-  const pairs = names.slice(1).map((name, index) => [name, versions[index + 1] ?? ''] as const);
-  return { projectId, generation, versions: new Map(pairs) };
+export function tagOfGroup(origin: string, group: string): string {
+  return `group ${hashedKey(`${origin} ${group}`)}`;
 }
 
 /**
- * The markers of a response whose tags are only now known. Tags that the snapshot lacks get their versions of now,
- * and the generation tells whether anything in the project was purged since the call began: every purge changes
- * the generation first, so that one which changed such a tag after the call began cannot go unseen. Undefined: the
- * response may be older than a purge, and is not stored.
+ * Takes the versions of the tags that are known before the call, and the generations of those that may turn up.
+ *
+ * @param url the address's own tag. Its generation is read, not it: not every address has something to store.
+ */
+export async function takeSnapshot(
+  cache: SharedCache,
+  projectId: string,
+  { url, known }: { url: string; known: readonly string[] },
+): Promise<Snapshot | undefined> {
+  const names = [...new Set([generationTag(''), generationTag(url), ...known])];
+  const versions = cache.peekVersions(projectId, names) ?? (await cache.versions(projectId, names));
+  if (versions === undefined) return undefined;
+  return { projectId, versions: new Map(names.map((name, index) => [name, versions[index] ?? ''])) };
+}
+
+/**
+ * The markers of a response whose tags are only now known. Tags that the snapshot lacks get their versions of now, if
+ * their generation is still that of the snapshot: a purge changes the generation first, so that one which changed such
+ * a tag after the call began cannot go unseen. Undefined: the response may be older than a purge, and is not stored.
  */
 export async function markersFor(
   cache: SharedCache,
-  snapshot: Snapshot,
+  { projectId, versions }: Snapshot,
   tags: readonly string[],
 ): Promise<Markers | undefined> {
-  const { projectId, generation } = snapshot;
   const names = [...new Set(tags)];
-  const unknown = names.filter((name) => !snapshot.versions.has(name));
-  const found = new Map(snapshot.versions);
+  const unknown = names.filter((name) => !versions.has(name));
+  const found = new Map(versions);
   if (unknown.length > 0) {
-    const present = await cache.versions(projectId, [...unknown, GENERATION_TAG], { isCurrent: true });
-    if (present === undefined || present.at(-1) !== generation) return undefined;
-    for (const [index, name] of unknown.entries()) found.set(name, present[index] ?? '');
+    const generations = [...new Set(unknown.map(generationTag))];
+    const wanted = [...unknown, ...generations];
+    const present = await cache.versions(projectId, wanted, { isCurrent: true });
+    if (present === undefined) return undefined;
+    for (const [index, name] of wanted.entries()) {
+      const version = present[index] ?? '';
+      if (index < unknown.length) found.set(name, version);
+      else if (versions.get(name) !== version) return undefined;
+    }
   }
   return { projectId, tags: names, versions: names.map((name) => found.get(name) ?? '') };
 }

@@ -7,7 +7,7 @@ import { Flight } from './collapse.ts';
 import { endToEnd } from './end-to-end.ts';
 import { invalidateAfter } from './invalidate.ts';
 import { isOwnLocation } from './invalidation.ts';
-import { judge } from './judge.ts';
+import { judge, urlTagOf } from './judge.ts';
 import { keepReply, type AskParts } from './keep-reply.ts';
 import { liveAnswer } from './live-answer.ts';
 import { takeSnapshot, type Snapshot } from './markers.ts';
@@ -50,7 +50,10 @@ export async function passThrough(parts: AskParts, asked: Asked): Promise<Answer
 /** RFC 9110 section 9.3.3: with explicit freshness and its own Content-Location, the response to POST answers GET. */
 async function snapshotForPost({ shared }: AskParts, asked: Asked): Promise<Snapshot | undefined> {
   if (asked.exchange.method !== 'POST' || asked.profile !== 'rfc') return undefined;
-  return takeSnapshot(shared, asked.projectId, [deploymentTag(asked.address.deploymentId)]);
+  return takeSnapshot(shared, asked.projectId, {
+    url: urlTagOf(asked),
+    known: [deploymentTag(asked.address.deploymentId)],
+  });
 }
 
 function urlOf({ proto, host, exchange: { target } }: Asked): URL {

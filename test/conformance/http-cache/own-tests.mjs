@@ -1,0 +1,2 @@
+// Rules that are younger than the suite, in its own form.
+export const ownTests = [];
