@@ -51,12 +51,9 @@ export class TagStore {
   }
 
   /** Replaces the generation, then the version; the caller announces both. @throws CacheFailure */
-  async purge(project: string, tag: string, mode: 'soft' | 'hard'): Promise<CacheKey<string>[]> {
-    const generation = keys.tag(project, generationTag(tag));
-    const key = keys.tag(project, tag);
-    await this.#replace(generation, 'hard');
-    await this.#replace(key, mode);
-    return [generation, key];
+  async purge(project: string, tag: string, mode: 'soft' | 'hard'): Promise<void> {
+    await this.#replace(keys.tag(project, generationTag(tag)), 'hard');
+    await this.#replace(keys.tag(project, tag), mode);
   }
 
   async #replace(key: CacheKey<string>, mode: 'soft' | 'hard'): Promise<void> {
