@@ -4,6 +4,7 @@ import { closeAll, type Closable } from '../core/lifecycle.ts';
 import type { Logger } from '../core/log.ts';
 import type { Registry } from '../core/metrics.ts';
 import { openStore } from '../store/open-store.ts';
+import { createMemoryAnswerer } from './answer-from-memory.ts';
 import { assembleEdge } from './assemble-edge.ts';
 import type { GatewayConfig } from './config.ts';
 import type { Edge } from './edge.ts';
@@ -98,6 +99,7 @@ function listenForTenants(
     drainTimeoutMs: config.DRAIN_TIMEOUT_MS,
     log: edge.log,
     isSharedAddress: (address) => trustedProxies.has(address),
+    answerAtOnce: createMemoryAnswerer(edge),
     onRequest: (incoming, outgoing, problem) => handleRequest(edge, incoming, outgoing, problem),
     onRefused: (problem) => refuseUnread(edge, problem),
   });

@@ -29,6 +29,8 @@ export type HttpServerOptions = {
   log: Logger;
   /** Addresses whose connections are not counted per client: proxies in front. Default: none. */
   isSharedAddress?: (address: string) => boolean;
+  /** Answers what needs no waiting; false: nothing was done, and `onRequest` is asked. */
+  answerAtOnce?: (incoming: IncomingMessage, outgoing: ServerResponse) => boolean;
   /** Answers a request, an upgrade too; `problem` says what is wrong with its head. Never rejects. */
   onRequest: (incoming: IncomingMessage, outgoing: ServerResponse, problem?: EdgeError) => Promise<void>;
   /** The answer to something that never became a request. */
@@ -82,13 +84,14 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
 function takeRequests(server: Server, connections: Connections, options: HttpServerOptions): void {
   const { maxHeaders } = options.limits;
   const throughHono = toListener(options.onRequest);
+  const answerAtOnce = options.answerAtOnce ?? (() => false);
   const onRequest = (incoming: IncomingMessage, outgoing: ServerResponse): void => {
     const connection = connections.of(incoming.socket);
     if (connection === undefined || connection.isRefused) return;
     const problem = checkHead(incoming, maxHeaders);
     connection.enter(incoming, outgoing, () => {
-      if (problem === undefined) throughHono(incoming, outgoing);
-      else void options.onRequest(incoming, outgoing, problem);
+      if (problem !== undefined) void options.onRequest(incoming, outgoing, problem);
+      else if (!answerAtOnce(incoming, outgoing)) throughHono(incoming, outgoing);
     });
   };
   server.on('request', onRequest);

@@ -44,7 +44,10 @@ export function createFormFinder(parts: FormFinderParts): FormFinder {
     lacks: ({ encoded, contentId }, coding) => {
       if (coding === 'identity') return false;
       if (encoded.kind === 'stored') return !encoded.forms.has(coding);
-      return encoded.kind === 'none' || parts.encoder.isNotWorthIt(contentId, coding);
+      if (encoded.kind === 'none') return true;
+      // A manifest without sizes: that a file is too small to encode shows only once it is in memory.
+      const size = parts.contents.get(contentId)?.body.length ?? MIN_ENCODED_BYTES;
+      return size < MIN_ENCODED_BYTES || parts.encoder.isNotWorthIt(contentId, coding);
     },
     varies: ({ encoded }, size) => {
       if (encoded.kind !== 'made-here') return encoded.kind === 'stored';

@@ -5,6 +5,7 @@ import { systemClock } from '../../core/clock.ts';
 import { EdgeError } from '../../core/errors.ts';
 import { silentLogger } from '../../core/log.ts';
 import { createRegistry } from '../../core/metrics.ts';
+import { createMemoryAnswerer } from '../../gateway/answer-from-memory.ts';
 import type { Edge } from '../../gateway/edge.ts';
 import { createFunctionCaller } from '../../gateway/functions/call-function.ts';
 import { createTrustedProxies } from '../../gateway/functions/forwarded.ts';
@@ -39,6 +40,8 @@ export const DEPLOYMENT_ID = 'a1b2c3d4-0000-4000-8000-000000000001';
 export type RecordedRequest = FinishedRequest & RequestEvent;
 
 export type TestEdge = HttpServer & {
+  /** How many requests took the short way of a hit. */
+  answeredAtOnce(): number;
   /** What was recorded, in the order of its end. */
   records: RecordedRequest[];
   /** The record of a request, by the id that its answer names; resolves when it has ended. */
@@ -103,7 +106,14 @@ export async function startEdge(options: TestEdgeOptions = {}): Promise<TestEdge
     recorder,
     log,
   };
+  const fromMemory = createMemoryAnswerer(edge);
+  let answeredAtOnce = 0;
   const server = await startHttpServer({
+    answerAtOnce: (incoming, outgoing) => {
+      const isAnswered = fromMemory(incoming, outgoing);
+      if (isAnswered) answeredAtOnce += 1;
+      return isAnswered;
+    },
     host: '127.0.0.1',
     port: 0,
     limits: { ...DEFAULT_LIMITS, ...options.limits },
@@ -122,6 +132,7 @@ export async function startEdge(options: TestEdgeOptions = {}): Promise<TestEdge
     port: server.port,
     close,
     records,
+    answeredAtOnce: () => answeredAtOnce,
     recordOf: (id) => find((record) => record.id === id),
     recordOfPath: (path) => find((record) => record.path === path),
   };

@@ -1,0 +1,105 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { HOST, startEdge, type TestEdge } from '../support/start-edge.ts';
+import { visit, type Visit, type VisitOptions } from '../support/visit.ts';
+
+// The short way of a hit exists for its price alone: whatever it answers, the flow would have answered.
+
+const TEXT = 'A line that compresses well. '.repeat(200);
+let edge: TestEdge;
+
+beforeAll(async () => {
+  const files = {
+    '/page.html': `<p>${TEXT}`,
+    '/small.txt': 'x',
+    '/image.png': Buffer.from([0, 255, 128, 10]),
+  };
+  edge = await startEdge({ files: { ...files, '/dir/index.html': TEXT } });
+});
+afterAll(() => edge.close());
+
+/** An answer without what differs from request to request. */
+function comparable({ status, rawHeaders, body }: Visit): unknown {
+  const lines: string[] = [];
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const name = rawHeaders[index]?.toLowerCase() ?? '';
+    if (name !== 'date' && name !== 'x-origan-request-id') lines.push(`${name}: ${rawHeaders[index + 1]}`);
+  }
+  return { status, lines, body: body.toString('latin1') };
+}
+
+// Not a date, so it changes nothing (RFC 9110 section 13.1.3), but enough to leave the short way.
+const THROUGH_THE_FLOW = { 'if-modified-since': 'never' };
+
+async function both(
+  path: string,
+  options: VisitOptions,
+): Promise<{ atOnce: Visit; flow: Visit; count: number }> {
+  const headers = options.headers ?? {};
+  const flow = await visit(edge.port, HOST, path, {
+    ...options,
+    headers: { ...headers, ...THROUGH_THE_FLOW },
+  });
+  const before = edge.answeredAtOnce();
+  const atOnce = await visit(edge.port, HOST, path, options);
+  return { atOnce, flow, count: edge.answeredAtOnce() - before };
+}
+
+const warm = async (path: string, headers: Record<string, string>): Promise<void> => {
+  // The first answers fill memory and, in the background, the encoded forms.
+  for (let round = 0; round < 200; round += 1) {
+    const before = edge.answeredAtOnce();
+    await visit(edge.port, HOST, path, { headers });
+    if (edge.answeredAtOnce() > before) return;
+  }
+  throw new Error(`${path} never took the short way`);
+};
+
+const paths = ['/page.html', '/page.html?query=1', '/small.txt', '/image.png'];
+const accepts = [undefined, 'gzip', 'br, gzip;q=0.5', 'zstd', 'identity', 'gzip;q=0, *;q=0.1'];
+const cases = paths.flatMap((path) => accepts.map((accept) => ({ path, accept })));
+
+describe('the short way answers the same bytes as the flow', () => {
+  test.each(cases)('$path, Accept-Encoding: $accept', async ({ path, accept }) => {
+    const headers: Record<string, string> = accept === undefined ? {} : { 'accept-encoding': accept };
+    await warm(path, headers);
+    for (const method of ['GET', 'HEAD']) {
+      const { atOnce, flow, count } = await both(path, { method, headers });
+      expect(count).toBe(1);
+      expect(comparable(atOnce)).toEqual(comparable(flow));
+    }
+    const { etag = '' } = (await visit(edge.port, HOST, path, { headers })).headers;
+    const revalidated = await both(path, { headers: { ...headers, 'if-none-match': etag } });
+    expect([revalidated.count, revalidated.atOnce.status]).toEqual([1, 304]);
+    expect(comparable(revalidated.atOnce)).toEqual(comparable(revalidated.flow));
+  });
+});
+
+describe('what is unusual goes through the flow', () => {
+  const unusual: [string, VisitOptions & { path?: string }][] = [
+    ['a range', { headers: { range: 'bytes=0-1' } }],
+    ['a body', { headers: { 'content-length': '1' }, body: 'x' }],
+    ['several tags', { headers: { 'if-none-match': '"a", "b"' } }],
+    ['a method that is not GET or HEAD', { method: 'DELETE' }],
+    ['an escape in the path', { path: '/%70age.html' }],
+    ['dot segments', { path: '/dir/../page.html' }],
+  ];
+  test.each(unusual)('%s', async (_what, { path = '/page.html', ...options }) => {
+    await warm('/page.html', {});
+    const before = edge.answeredAtOnce();
+    await visit(edge.port, HOST, path, options);
+    expect(edge.answeredAtOnce()).toBe(before);
+  });
+
+  test('every hit is recorded once', async () => {
+    await warm('/small.txt', {});
+    const { headers } = await visit(edge.port, HOST, '/small.txt');
+    const id = String(headers['x-origan-request-id']);
+    expect(await edge.recordOf(id)).toMatchObject({
+      route: 'static',
+      cache: 'hit',
+      status: 200,
+      path: '/small.txt',
+    });
+    expect(edge.records.filter((record) => record.id === id)).toHaveLength(1);
+  });
+});
