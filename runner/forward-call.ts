@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { z } from 'zod';
+import type { EdgeError } from '../core/errors.ts';
 import {
   DEPLOYMENT_ID_HEADER,
   FUNCTION_PATH_HEADER,
@@ -41,7 +42,7 @@ export type Forwarded =
   /** The function threw, or could not be loaded; `message` is for the log. */
   | { kind: 'threw'; message: string }
   /** The process ended or closed the connection before an answer. */
-  | { kind: 'broke-off'; wasSent: boolean }
+  | { kind: 'broke-off'; wasSent: boolean; error: EdgeError }
   | { kind: 'timed-out' }
   | { kind: 'abandoned'; error: unknown };
 
@@ -82,9 +83,9 @@ async function explain(outcome: Outcome, token: string): Promise<Forwarded> {
     case 'timed-out':
       return { kind: 'timed-out' };
     case 'unreachable':
-      return { kind: 'broke-off', wasSent: false };
+      return { kind: 'broke-off', wasSent: false, error: outcome.error };
     case 'broke-off':
-      return { kind: 'broke-off', wasSent: true };
+      return { kind: 'broke-off', wasSent: true, error: outcome.error };
     default:
       return outcome satisfies never;
   }

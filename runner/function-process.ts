@@ -62,6 +62,7 @@ export class FunctionProcess {
   #endReason: EndReason | undefined;
   #unansweredTicks = 0;
   #isPinging = false;
+  #proof: Promise<void> | undefined;
 
   constructor(settings: ProcessSettings) {
     this.#settings = settings;
@@ -80,6 +81,10 @@ export class FunctionProcess {
       headersTimeout: 0,
       connections: 4,
     });
+    // A connection that the process closed may be the first sign of its end, before its exit is reported.
+    this.calls.on('disconnect', (_origin, _targets, error) => {
+      if (error.code !== 'UND_ERR_INFO') this.#proof ??= this.#prove();
+    });
     const writer = (): Readonly<Record<string, string>> => ({ ...this.owner });
     forwardLogs(this.#child.stdout, { log: settings.log, clock: settings.clock, writer });
     forwardLogs(this.#child.stderr, { log: settings.log, clock: settings.clock, writer });
@@ -96,6 +101,11 @@ export class FunctionProcess {
   /** Why it is ending or has ended; undefined while it lives. */
   get endReason(): EndReason | undefined {
     return this.#endReason;
+  }
+
+  /** Resolves when it is certain whether the process lives: pending only after one of its connections broke. */
+  get proof(): Promise<void> | undefined {
+    return this.#proof;
   }
 
   /** Whether the function is there in this version. */
@@ -144,6 +154,16 @@ export class FunctionProcess {
       // It is ending: its exit says the rest.
     }
     this.#isPinging = false;
+  }
+
+  async #prove(): Promise<void> {
+    try {
+      await this.#order('GET', '/ping', {});
+      this.#proof = undefined;
+    } catch {
+      // It cannot be reached: whatever is left of it ends here, and nobody takes it any more.
+      this.end('crashed');
+    }
   }
 
   // The limit on data makes allocations fail; this catches what slips past it, and systems without the limit.

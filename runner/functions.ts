@@ -36,6 +36,7 @@ export class Functions {
     const version = versionOf(target);
     for (let round = 1; ; round += 1) {
       const process = this.#findLoaded(target, version) ?? (await this.#loadShared(target, version));
+      if (process.proof !== undefined) await process.proof;
       if (process.endReason === undefined || round === MAX_ROUNDS) {
         process.callCount += 1;
         return process;

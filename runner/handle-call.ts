@@ -118,7 +118,8 @@ async function answer(
       return;
     case 'broke-off': {
       const wasStuck = process.endReason === 'stuck';
-      parts.log.warn({ ...details, reason: process.endReason }, 'a function broke off');
+      const { message } = forwarded.error;
+      parts.log.warn({ ...details, reason: process.endReason, error: message }, 'a function broke off');
       finish(
         call,
         parts,

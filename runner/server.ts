@@ -13,6 +13,7 @@ import { readCall } from './read-call.ts';
 const MAX_HEADER_BYTES = 64 * 1024;
 const HEADERS_TIMEOUT_MS = 10_000;
 const KEEP_ALIVE_MS = 75_000;
+const IDLE_SWEEP_MS = 20;
 
 type Parts = {
   host: string;
@@ -116,11 +117,13 @@ function responseOn(request: IncomingMessage, socket: Socket): ServerResponse {
 
 async function drain(server: Server, upgraded: ReadonlySet<Socket>, timeoutMs: number): Promise<void> {
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-  server.closeIdleConnections();
+  // A connection that is kept alive becomes idle when its call ends: it must not hold the stop up.
+  const sweeper = setInterval(() => server.closeIdleConnections(), IDLE_SWEEP_MS);
   const timer = setTimeout(() => {
     server.closeAllConnections();
     for (const socket of upgraded) socket.destroy();
   }, timeoutMs);
   await closed;
+  clearInterval(sweeper);
   clearTimeout(timer);
 }

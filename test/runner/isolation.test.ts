@@ -1,5 +1,6 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { afterEach, expect, test } from 'vitest';
+import { childPids } from '../support/child-pids.ts';
 import { waitUntil } from '../support/wait-until.ts';
 import { closeRunners, deploy, startTestRunner, type TestRunner } from './start-test-runner.ts';
 
@@ -10,6 +11,8 @@ const LOOP =
   'export default { fetch(request) { if (request.url.endsWith("/loop")) for (;;); return new Response("fine"); } };';
 const COUNT = 'let calls = 0; export default { fetch: () => new Response(String(++calls)) };';
 
+const functionPids = (): number[] => childPids(process.pid, 'workerd');
+
 async function ask(
   runner: TestRunner,
   headers: Record<string, string>,
@@ -17,20 +20,6 @@ async function ask(
 ): Promise<[number, string]> {
   const reply = await fetch(`${runner.url}${path}`, { headers });
   return [reply.status, await reply.text()];
-}
-
-/** Pids of the function processes below this process. */
-function functionPids(): number[] {
-  const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
-  return pids.map(Number).filter((pid) => {
-    try {
-      const [, , , ppid] = /^(\d+) \((.*)\) \S (\d+)/.exec(readFileSync(`/proc/${pid}/stat`, 'utf8')) ?? [];
-      const isWorkerd = readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('workerd');
-      return Number(ppid) === process.pid && isWorkerd;
-    } catch {
-      return false;
-    }
-  });
 }
 
 test("an endless loop stops nobody else's functions, ends as a 500, and the deployment works again", async () => {
