@@ -20,6 +20,11 @@ const WAIT_FOR_OTHER_MS = 200;
 const FIRST_LOOK_MS = 8;
 const LONGEST_LOOK_MS = 40;
 
+const TOO_MANY_COLD = {
+  kind: 'failed' as const,
+  cause: new EdgeError('OVERLOADED', { detail: 'too many loads a second of keys that nothing is known of' }),
+};
+
 export type ResolverOptions = {
   backend: Backend;
   clock: Clock;
@@ -72,7 +77,7 @@ export class Resolver {
       const token = await this.#claim(key);
       if (token === undefined) return;
       this.#options.statistics.family(key.family.name).earlyRefreshes += 1;
-      await this.#loadAndKeep(attempt, token, { isCold: false });
+      await this.#loadAndKeep(attempt, token);
     };
     void this.#refreshes.run(key.name, true, work);
   }
@@ -111,7 +116,7 @@ export class Resolver {
         counts.misses += 1;
         return this.#loadCold(attempt);
       case 'error':
-        return this.#loadAndKeep(attempt, undefined, { isCold: true });
+        return this.#isAdmitted(key) ? this.#loadAndKeep(attempt, undefined) : TOO_MANY_COLD;
       default:
         return found satisfies never;
     }
@@ -134,7 +139,7 @@ export class Resolver {
       counts.staleServed += 1;
       return fromShared(found, true);
     }
-    const load = this.#loadAndKeep(attempt, token, { isCold: false });
+    const load = this.#loadAndKeep(attempt, token);
     const fresh = await within(load, this.#options.config.loadSoftMs);
     if (fresh !== undefined && fresh.kind !== 'failed' && !isLastKnownGood(fresh)) return fresh;
     counts.staleServed += 1;
@@ -143,10 +148,11 @@ export class Resolver {
 
   /** Nothing there: one process loads, the others wait for what it stores, then load for themselves. */
   async #loadCold<Value>(attempt: Attempt<Value>): Promise<Resolved<Value>> {
+    if (!this.#isAdmitted(attempt.key)) return TOO_MANY_COLD;
     const token = await this.#claim(attempt.key);
-    if (token !== undefined) return this.#loadAndKeep(attempt, token, { isCold: true });
+    if (token !== undefined) return this.#loadAndKeep(attempt, token);
     this.#options.statistics.family(attempt.key.family.name).claimWaits += 1;
-    return (await this.#waitForOther(attempt)) ?? this.#loadAndKeep(attempt, undefined, { isCold: true });
+    return (await this.#waitForOther(attempt)) ?? this.#loadAndKeep(attempt, undefined);
   }
 
   async #waitForOther<Value>(attempt: Attempt<Value>): Promise<Resolved<Value> | undefined> {
@@ -168,15 +174,11 @@ export class Resolver {
     return undefined;
   }
 
-  async #loadAndKeep<Value>(
-    attempt: Attempt<Value>,
-    token: string | undefined,
-    options: { isCold: boolean },
-  ): Promise<Resolved<Value>> {
+  async #loadAndKeep<Value>(attempt: Attempt<Value>, token: string | undefined): Promise<Resolved<Value>> {
     const { key } = attempt;
     const { clock, near, writer } = this.#options;
     const loadStartedAtMs = clock.monotonicMs();
-    const outcome = await this.#load(attempt, options.isCold);
+    const outcome = await this.#load(attempt);
     if (outcome.kind === 'failed') {
       if (token !== undefined) void this.#options.backend.unclaim(key.name, token).catch(() => undefined);
       return near.lastKnownGood(key) ?? outcome;
@@ -217,17 +219,10 @@ export class Resolver {
     };
   }
 
-  async #load<Value>(attempt: Attempt<Value>, isCold: boolean): Promise<LoadOutcome<Value>> {
+  async #load<Value>(attempt: Attempt<Value>): Promise<LoadOutcome<Value>> {
     const { key, loader } = attempt;
-    const { gate, near, config, log, statistics } = this.#options;
+    const { gate, config, log, statistics } = this.#options;
     const counts = statistics.family(key.family.name);
-    if (isCold && !near.knows(key.name) && !gate.admitCold(key.family)) {
-      counts.loadsRefusedByRate += 1;
-      return {
-        kind: 'failed',
-        cause: new EdgeError('OVERLOADED', { detail: 'too many cold loads a second' }),
-      };
-    }
     try {
       const loaded = await gate.run(() => {
         counts.loads += 1;
@@ -240,6 +235,14 @@ export class Resolver {
       log.debug({ family: key.family.name, error: messageOf(error) }, 'a load failed');
       return { kind: 'failed', cause: toEdgeError(error) };
     }
+  }
+
+  /** Whether a load may begin for a key of which neither tier knows anything. */
+  #isAdmitted(key: CacheKey<unknown>): boolean {
+    const { gate, near, statistics } = this.#options;
+    if (near.knows(key.name) || gate.admitCold(key.family)) return true;
+    statistics.family(key.family.name).loadsRefusedByRate += 1;
+    return false;
   }
 
   /** The right to store what is loaded next; undefined when somebody else has it, or the cache cannot be asked. */

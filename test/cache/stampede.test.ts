@@ -1,0 +1,108 @@
+import { fork, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { keys } from '../../cache/keys.ts';
+import type { Cache } from '../../cache/cache.ts';
+import { site } from './cache-conformance.ts';
+import { serverRig, until, type Rig } from './rigs.ts';
+
+describe('a stampede', () => {
+  let rig: Rig;
+  beforeAll(async () => {
+    rig = await serverRig();
+  });
+  afterAll(() => rig.close());
+
+  it('of three processes with 200 callers each on a cold key ends in one load', async () => {
+    const source = await countingSource(100);
+    const children = await Promise.all([0, 1, 2].map(() => startCaller(rig, source.url)));
+    try {
+      const answers = await Promise.all(children.map((child) => askAll(child)));
+      expect(answers).toEqual([200, 200, 200]);
+      expect(source.loads()).toBe(1);
+    } finally {
+      for (const child of children) child.kill();
+      source.close();
+    }
+  });
+
+  it('of 100,000 unknown hosts costs the source a bounded number of loads and leaves known hosts alone', async () => {
+    const gateway = await rig.open({ timeoutMs: 5000 }, { holdsLease: true, instance: 'scanned' });
+    await until('the lease', () => gateway.holdsLease());
+    const known = keys.domain('known.example');
+    await gateway.set(known, site('known', 1));
+    await gateway.getWithFallback(known, () => Promise.reject(new Error('not needed')));
+    const loads: number[] = [];
+    const startedAtMs = performance.now();
+    const scan = async (start: number): Promise<void> => {
+      for (let index = start; index < 100_000; index += 100) {
+        await gateway.getWithFallback(keys.domain(`x${index}.example`), async () => {
+          loads.push(performance.now());
+          return { kind: 'absent' };
+        });
+        if (index % 1000 === start) expect((await resolveKnown(gateway)).kind).toBe('found');
+      }
+    };
+    const heapBefore = heapUsed();
+    await Promise.all(Array.from({ length: 100 }, (_, start) => scan(start)));
+    const seconds = (performance.now() - startedAtMs) / 1000;
+    expect(mostInOneSecond(loads)).toBeLessThanOrEqual(100);
+    expect(loads.length).toBeLessThanOrEqual(50 * (seconds + 1));
+    expect((await gateway.snapshot()).nearEntries).toBeLessThanOrEqual(10_001);
+    expect(heapUsed() - heapBefore).toBeLessThan(64 * 1_048_576);
+  });
+});
+
+function resolveKnown(gateway: Cache): ReturnType<typeof gateway.getWithFallback<unknown>> {
+  return gateway.getWithFallback(keys.domain('known.example'), () => Promise.reject(new Error('not needed')));
+}
+
+/** The most events within any window of one second. */
+function mostInOneSecond(timesMs: readonly number[]): number {
+  let most = 0;
+  let first = 0;
+  for (const [index, timeMs] of timesMs.entries()) {
+    while ((timesMs[first] ?? 0) < timeMs - 1000) first += 1;
+    most = Math.max(most, index - first + 1);
+  }
+  return most;
+}
+
+function heapUsed(): number {
+  globalThis.gc?.();
+  return process.memoryUsage().heapUsed;
+}
+
+async function countingSource(delayMs: number): Promise<{ url: string; loads(): number; close(): void }> {
+  let loads = 0;
+  const server = createServer((_request, response) => {
+    loads += 1;
+    setTimeout(() => response.end(JSON.stringify(['project'])), delayMs);
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    loads: () => loads,
+    close: () => {
+      server.closeAllConnections();
+      server.close();
+    },
+  };
+}
+
+async function startCaller(rig: Rig, sourceUrl: string): Promise<ChildProcess> {
+  const program = new URL('../support/cache-caller.ts', import.meta.url).pathname;
+  const child = fork(program, [rig.server?.url ?? '', sourceUrl]);
+  const [message] = (await once(child, 'message')) as [unknown];
+  expect(message).toBe('ready');
+  return child;
+}
+
+async function askAll(child: ChildProcess): Promise<number> {
+  const answered = once(child, 'message');
+  child.send('go');
+  const [found] = (await answered) as [number];
+  return found;
+}
