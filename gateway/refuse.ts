@@ -1,7 +1,10 @@
+import Negotiator from 'negotiator';
 import { ERRORS, type EdgeError } from '../core/errors.ts';
 import type { Answer } from './exchange.ts';
 
 const RETRY_AFTER_S = 2;
+/** Types of error pages; the first is for clients without a preference. */
+const TYPES: readonly string[] = ['text/plain', 'text/html', 'application/json'];
 
 /** The one place that turns an error into a response: the code, its sentence and the request id, nothing else. */
 export function refuse(error: EdgeError, requestId: string, accept: string | undefined): Answer {
@@ -28,15 +31,19 @@ export function refuse(error: EdgeError, requestId: string, accept: string | und
 
 type Problem = { status: number; code: string; text: string; requestId: string };
 
-/** HTML for a browser, JSON for who asks for it, plain text otherwise. */
+/** HTML for a browser, JSON for who asks for it, plain text otherwise, by the weights of Accept (RFC 9110 section 12.5.1). */
 export function errorPage(
   problem: Problem,
   accept: string | undefined,
 ): { contentType: string; body: Buffer } {
-  const wanted = accept ?? '';
-  if (wanted.includes('text/html')) return { contentType: 'text/html; charset=utf-8', body: html(problem) };
-  if (/\bjson\b/.test(wanted)) return { contentType: 'application/json', body: json(problem) };
-  return { contentType: 'text/plain; charset=utf-8', body: plain(problem) };
+  switch (new Negotiator({ headers: { accept } }).mediaType(TYPES)) {
+    case 'text/html':
+      return { contentType: 'text/html; charset=utf-8', body: html(problem) };
+    case 'application/json':
+      return { contentType: 'application/json', body: json(problem) };
+    default:
+      return { contentType: 'text/plain; charset=utf-8', body: plain(problem) };
+  }
 }
 
 function json({ code, text, requestId }: Problem): Buffer {

@@ -41,7 +41,7 @@ export function createSiteResolver(
     },
     resolve: async ({ target, event }) => {
       const found = await firstFound(candidates(target.host, deployDomain), lookUp);
-      event.mapping = found.isStale ? 'stale' : found.source;
+      event.mapping = found.isStale || found.isLastKnownGood ? 'stale' : found.source;
       const site = compile(found.value, isPreviewHost(target.host, deployDomain));
       event.deploymentId = site.record.deploymentId;
       event.projectId = site.record.projectId;

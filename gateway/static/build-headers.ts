@@ -2,7 +2,6 @@ import type { FlatHeaders } from '../exchange.ts';
 import { applyEdits, toEdit, type Field } from '../site/header-rules.ts';
 import type { CompiledFile, CompiledSite } from '../site/compile-site.ts';
 import type { EntityTag } from './etag.ts';
-import { formatHttpDate } from './http-date.ts';
 import type { Coding } from './negotiate.ts';
 
 /** Which headers a form of a file gets depends on all of this and on nothing else. */
@@ -28,7 +27,7 @@ export function buildHeaders(subject: HeaderSubject): FlatHeaders {
   const { coding, etag, lastModifiedMs, status } = subject;
   const headers: string[] = [];
   if (etag !== undefined) headers.push('ETag', etag);
-  if (lastModifiedMs !== undefined) headers.push('Last-Modified', formatHttpDate(lastModifiedMs));
+  if (lastModifiedMs !== undefined) headers.push('Last-Modified', new Date(lastModifiedMs).toUTCString());
   if (coding !== 'identity') headers.push('Content-Encoding', coding);
   // RFC 9110 section 14.3: ranges are served of the bytes as they are, not of an encoding.
   else if (status === 200) headers.push('Accept-Ranges', 'bytes');

@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { matchesStrongly, matchesWeakly, type EntityTag } from './etag.ts';
-import { parseHttpDate } from './http-date.ts';
+import { parseHttpDate } from '../response-cache/http-date.ts';
 
 /** What identifies the state of the representation that would be sent. */
 export type Validators = {

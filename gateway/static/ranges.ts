@@ -1,5 +1,5 @@
 import type { ByteRange } from '../../store/object-store.ts';
-import { parseHttpDate } from './http-date.ts';
+import { parseHttpDate } from '../response-cache/http-date.ts';
 import type { Validators } from './preconditions.ts';
 
 /** A Range header as it was sent: `last` undefined is an open end, `suffix` the last so many bytes. */

@@ -1,0 +1,143 @@
+import { createHash } from 'node:crypto';
+import { z } from 'zod';
+import { defaultCacheConfig } from '../../cache/config.ts';
+import { openCache } from '../../cache/open-cache.ts';
+import type { Manifest } from '../../contracts/manifest.ts';
+import { contentKey } from '../../contracts/object-keys.ts';
+import type { SiteRecord } from '../../contracts/site.ts';
+import { systemClock } from '../../core/clock.ts';
+import { readEnvironment } from '../../core/env.ts';
+import { EdgeError } from '../../core/errors.ts';
+import { silentLogger } from '../../core/log.ts';
+import { createRegistry } from '../../core/metrics.ts';
+import type { Edge } from '../../gateway/edge.ts';
+import { createFunctionCaller } from '../../gateway/functions/call-function.ts';
+import { createTrustedProxies } from '../../gateway/functions/forwarded.ts';
+import { handleRequest, refuseUnread } from '../../gateway/handle-request.ts';
+import { createRecorder } from '../../gateway/record.ts';
+import { startHttpServer } from '../../gateway/server/http-server.ts';
+import { createSiteResolver } from '../../gateway/site/resolve-site.ts';
+import { createContentCache } from '../../gateway/static/content-cache.ts';
+import { createFileServer } from '../../gateway/static/serve-file.ts';
+import { runnerClientFields } from '../../runner-client/config.ts';
+import { createRunnerClient } from '../../runner-client/create-runner-client.ts';
+import { createDirectoryStore } from '../../store/directory-store.ts';
+import type { ObjectStore } from '../../store/object-store.ts';
+import { makeTempDir } from './temp-dir.ts';
+
+export const PROJECT_ID = 'project-1';
+
+export type ServedSites = {
+  port: number;
+  edge: Edge;
+  store: ObjectStore;
+  close(): Promise<void>;
+};
+
+export type ServeOptions = {
+  /** What each host shows. `failing` makes the look-up fail. */
+  sites: Readonly<Record<string, SiteRecord | 'failing'>>;
+  /** Objects of the bucket by key. */
+  objects?: Readonly<Record<string, Buffer>>;
+  deployDomain?: string;
+  maxEntryBytes?: number;
+  cacheBytes?: number;
+  runnerUrl?: string;
+  /** Wraps the bucket, to delay, cut or fail it. */
+  wrapStore?: (store: ObjectStore) => ObjectStore;
+};
+
+/** The edge in this process: real sockets, the real flow and cache, a directory as the bucket. */
+export async function serveSites(options: ServeOptions): Promise<ServedSites> {
+  const log = silentLogger();
+  const registry = createRegistry();
+  const bucket = await makeTempDir('sites');
+  const plain = createDirectoryStore(bucket.path, log);
+  for (const [key, body] of Object.entries(options.objects ?? {})) await plain.put(key, body);
+  const store = options.wrapStore?.(plain) ?? plain;
+  const cache = openCache(defaultCacheConfig(), { log, registry, holdsLease: true });
+  await cache.connect();
+  const runnerEnv = { RUNNER_URL: options.runnerUrl ?? 'http://127.0.0.1:9' };
+  const runner = createRunnerClient(readEnvironment('test', z.object(runnerClientFields), runnerEnv), {
+    log,
+    registry,
+    clock: systemClock,
+  });
+  const trustedProxies = createTrustedProxies([]);
+  const files = createFileServer({
+    contents: createContentCache({ maxBytes: options.cacheBytes ?? 50_000_000, registry }),
+    store,
+    maxEntryBytes: options.maxEntryBytes ?? 1_000_000,
+    log,
+  });
+  const lookUpDomain = async (
+    host: string,
+  ): ReturnType<Parameters<typeof createSiteResolver>[1]['lookUpDomain']> => {
+    const found = options.sites[host];
+    if (found === 'failing') throw new EdgeError('CONTROL_API_FAILED');
+    return found === undefined ? { kind: 'absent' } : { kind: 'found', value: found };
+  };
+  const edge: Edge = {
+    sites: createSiteResolver(cache, { lookUpDomain }, { deployDomain: options.deployDomain }),
+    files,
+    functions: createFunctionCaller({
+      runner,
+      readMetadata: async () => undefined,
+      trustedProxies,
+      maxBodyBytes: 1_000_000,
+    }),
+    recorder: createRecorder(registry, log, false),
+    log,
+  };
+  const server = await startHttpServer({
+    host: '127.0.0.1',
+    port: 0,
+    limits: {
+      maxHeaderBytes: 16 * 1024,
+      maxHeaders: 100,
+      headersTimeoutMs: 10_000,
+      idleTimeoutMs: 60_000,
+      maxConnectionsPerClient: 1000,
+    },
+    drainTimeoutMs: 5000,
+    log,
+    onRequest: (incoming, outgoing, problem) => handleRequest(edge, incoming, outgoing, problem),
+    onRefused: (problem) => refuseUnread(edge, problem),
+  });
+  const close = async (): Promise<void> => {
+    await server.close();
+    await files.close();
+    await runner.close();
+    await cache.close();
+    await bucket.remove();
+  };
+  return { port: server.port, edge, store, close };
+}
+
+export const sha256 = (bytes: Buffer): string => createHash('sha256').update(bytes).digest('hex');
+
+/** A record of a site, and the objects that it needs. */
+export type BuiltRecord = { record: SiteRecord; objects: Record<string, Buffer> };
+
+/** A deployment as the platform makes them now: every file with hash and size, objects by hash. */
+export function siteOf(
+  files: Readonly<Record<string, string | Buffer>>,
+  manifest: Partial<Manifest> = {},
+  deploymentId = 'dep-1',
+): BuiltRecord {
+  const objects: Record<string, Buffer> = {};
+  const resources = Object.entries(files).map(([urlPath, content]): Manifest['resources'][number] => {
+    const body = Buffer.from(content);
+    const hash = sha256(body);
+    objects[contentKey(PROJECT_ID, hash)] = body;
+    return { kind: 'static', urlPath, resourcePath: urlPath.slice(1), hash, size: body.length };
+  });
+  const config: Manifest = {
+    version: 1,
+    objects: 'by-hash',
+    html: 'auto',
+    ...manifest,
+    resources: [...resources, ...(manifest.resources ?? [])],
+  };
+  return { record: { deploymentId, projectId: PROJECT_ID, config }, objects };
+}
