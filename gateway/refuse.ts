@@ -36,14 +36,10 @@ export function errorPage(
   problem: Problem,
   accept: string | undefined,
 ): { contentType: string; body: Buffer } {
-  switch (new Negotiator({ headers: { accept } }).mediaType(TYPES)) {
-    case 'text/html':
-      return { contentType: 'text/html; charset=utf-8', body: html(problem) };
-    case 'application/json':
-      return { contentType: 'application/json', body: json(problem) };
-    default:
-      return { contentType: 'text/plain; charset=utf-8', body: plain(problem) };
-  }
+  const type = new Negotiator({ headers: { accept } }).mediaType(TYPES);
+  if (type === 'text/html') return { contentType: 'text/html; charset=utf-8', body: html(problem) };
+  if (type === 'application/json') return { contentType: type, body: json(problem) };
+  return { contentType: 'text/plain; charset=utf-8', body: plain(problem) };
 }
 
 function json({ code, text, requestId }: Problem): Buffer {

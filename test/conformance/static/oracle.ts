@@ -64,7 +64,7 @@ export function expect(resource: Resource, request: Request): Expected {
       return error(412, 'PRECONDITION_FAILED', vary);
     case 304:
       return { status: 304, headers: headersOf(resource, coding, 304), body: EMPTY };
-    default:
+    case 200:
       return range === undefined ? full(resource, coding) : partial(resource, range, vary);
   }
 }
