@@ -59,14 +59,10 @@ export function expect(resource: Resource, request: Request): Expected {
   const coding = range === undefined ? accepted[0] : 'identity';
   const vary: Record<string, string> = resource.varies ? { vary: varyOf(resource) } : {};
   if (coding === undefined) return error(406, 'NOT_ACCEPTABLE', { vary: 'Accept-Encoding' });
-  switch (conditions(resource, coding, request.headers)) {
-    case 412:
-      return error(412, 'PRECONDITION_FAILED', vary);
-    case 304:
-      return { status: 304, headers: headersOf(resource, coding, 304), body: EMPTY };
-    case 200:
-      return range === undefined ? full(resource, coding) : partial(resource, range, vary);
-  }
+  const outcome = conditions(resource, coding, request.headers);
+  if (outcome === 412) return error(412, 'PRECONDITION_FAILED', vary);
+  if (outcome === 304) return { status: 304, headers: headersOf(resource, coding, 304), body: EMPTY };
+  return range === undefined ? full(resource, coding) : partial(resource, range, vary);
 }
 
 function full(resource: Resource, coding: Coding): Expected {
