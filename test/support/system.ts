@@ -1,3 +1,4 @@
+import { mkdir } from 'node:fs/promises';
 import { freePort } from './free-port.ts';
 import { startNode, type StartedProcess } from './process.ts';
 import { makeTempDir } from './temp-dir.ts';
@@ -28,6 +29,8 @@ export type System = {
 
 export type SystemOptions = {
   gateways?: number;
+  /** Port of the control API; by default a free one. */
+  controlPort?: number;
   /** Where the shared parts are: CACHE_URL, BUCKET_*, DATABASE_URL. Embedded where missing, but for the bucket's directory. */
   env?: Readonly<Record<string, string>>;
   /** What one kind of part alone is given. */
@@ -39,8 +42,10 @@ export const ADMIN_TOKEN = 'test-token-of-the-first-administrator';
 /** Starts control API, runner and gateways as separate processes, as an installation runs them. */
 export async function startSystem(options: SystemOptions = {}): Promise<System> {
   const state = await makeTempDir('system');
+  await mkdir(`${state.path}/bucket`);
   const ports = await freePorts(2 + 2 * (options.gateways ?? 1));
-  const [controlPort = 0, runnerPort = 0, ...gatewayPorts] = ports;
+  const [freeControlPort = 0, runnerPort = 0, ...gatewayPorts] = ports;
+  const controlPort = options.controlPort ?? freeControlPort;
   const env = {
     BUCKET_URL: `${state.path}/bucket`,
     WORKERS_PATH: `${state.path}/workers`,
@@ -99,7 +104,7 @@ function definePart(file: string, port: number, env: Record<string, string>): Pa
     process: current,
     async start() {
       started = startNode(file, { env });
-      await started.waitFor(/"msg":"[^"]* listens"/);
+      await started.waitFor(/"msg":"(?:gateway listens|the control API is ready|the runner takes calls)"/);
     },
     async kill() {
       await started?.stop('SIGKILL');
