@@ -1,0 +1,161 @@
+import { parseArgs } from 'node:util';
+import { startCacheServer } from '../test/support/cache-server.ts';
+import { freePort } from '../test/support/free-port.ts';
+import { startNode } from '../test/support/process.ts';
+import { startSystem, type System } from '../test/support/system.ts';
+import { ask } from './support/ask.ts';
+import { startCountingProxy, type CountingProxy } from './support/counting-proxy.ts';
+import { drive, type TrafficResult } from './support/drive.ts';
+import { scrape, sumOf } from './support/scrape.ts';
+
+// npm run load: a few seconds of traffic against a whole system (control API, runner, gateway and cache server in
+// processes of their own, the example site deployed by the real command): a hot file, a function, unknown hosts. Fails
+// on any error, on a hit ratio of 85 % or less, and when the cache saves less than 90 % of the control API's calls.
+
+const HOST = 'load.example';
+const MIN_HIT_RATIO = 0.85;
+const MIN_CALLS_SAVED = 0.9;
+const UNKNOWN_HOSTS = 40;
+
+type Gateway = { name: string; port: number; adminUrl: string; controlApi: CountingProxy };
+type Scenario = { name: string; targets: { host: string; path: string }[]; expectedStatus: number };
+type Measured = { requests: number; calls: number };
+
+const SCENARIOS: readonly Scenario[] = [
+  { name: 'hot file', targets: [{ host: HOST, path: '/style.css' }], expectedStatus: 200 },
+  { name: 'function', targets: [{ host: HOST, path: '/api/coffees' }], expectedStatus: 200 },
+  {
+    name: 'unknown hosts',
+    targets: Array.from({ length: UNKNOWN_HOSTS }, (_, index) => ({
+      host: `nobody-${index}.example`,
+      path: '/',
+    })),
+    expectedStatus: 404,
+  },
+];
+
+const problems: string[] = [];
+const closers: (() => Promise<unknown>)[] = [];
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: { seconds: { type: 'string', default: '3' }, smoke: { type: 'boolean', default: false } },
+  });
+  const seconds = values.smoke ? 1 : Number(values.seconds);
+  const { cached, uncached } = await startEverything();
+  await untilServed(cached);
+  await untilServed(uncached);
+  const withCache = await measure(cached, seconds);
+  await requireHits(cached);
+  const withoutCache = await measure(uncached, seconds);
+  requireSavedCalls(withCache, withoutCache);
+}
+
+async function startEverything(): Promise<{ cached: Gateway; uncached: Gateway }> {
+  const cache = await startCacheServer();
+  closers.push(() => cache.close());
+  const controlApi = await startCountingProxy();
+  closers.push(() => controlApi.close());
+  const system = await startSystem({
+    env: { CACHE_URL: cache.url, LOG_LEVEL: 'warn' },
+    gatewayEnv: { CONTROL_API_URL: controlApi.url },
+  });
+  closers.push(() => system.close());
+  controlApi.target(system.controlApi.url);
+  const [gateway] = system.gateways;
+  if (gateway === undefined) throw new Error('no gateway was started');
+  await deployExample(system);
+  const cached = { name: 'with cache', port: gateway.port, adminUrl: gateway.adminUrl, controlApi };
+  return { cached, uncached: await startUncached(system) };
+}
+
+/** The same gateway once more, told to use no cache. */
+async function startUncached(system: System): Promise<Gateway> {
+  const controlApi = await startCountingProxy();
+  closers.push(() => controlApi.close());
+  controlApi.target(system.controlApi.url);
+  const [port, adminPort] = [await freePort(), await freePort()];
+  const gateway = startNode('gateway/main.ts', {
+    env: {
+      ...system.env,
+      LOG_LEVEL: 'info',
+      ACCESS_LOG: 'false',
+      CACHE_ENABLED: 'false',
+      CONTROL_API_URL: controlApi.url,
+      GATEWAY_PORT: String(port),
+      GATEWAY_ADMIN_PORT: String(adminPort),
+    },
+  });
+  closers.push(() => gateway.stop());
+  await gateway.waitFor(/gateway listens/);
+  return { name: 'without cache', port, adminUrl: `http://127.0.0.1:${adminPort}`, controlApi };
+}
+
+async function deployExample(system: System): Promise<void> {
+  const command = startNode('cli/main.ts', {
+    args: ['deploy', 'examples', '--create', '--project', 'load', '--domain', HOST],
+    env: { ORIGAN_API_URL: system.controlApi.url, ORIGAN_TOKEN: system.token },
+  });
+  const { code } = await command.exited;
+  if (code !== 0) throw new Error(`the example was not deployed:\n${command.stdout()}${command.stderr()}`);
+}
+
+async function untilServed({ port, name }: Gateway): Promise<void> {
+  const { status } = await ask({ port, host: HOST, path: '/style.css' });
+  if (status !== 200) throw new Error(`${name}: the example answers ${status}`);
+}
+
+async function measure(gateway: Gateway, seconds: number): Promise<Measured> {
+  const total: Measured = { requests: 0, calls: 0 };
+  for (const { name, targets, expectedStatus } of SCENARIOS) {
+    const callsBefore = gateway.controlApi.calls();
+    const traffic = { port: gateway.port, targets, seconds, connections: 20, expectedStatus };
+    const result = await drive(traffic);
+    const calls = gateway.controlApi.calls() - callsBefore;
+    print(
+      `${gateway.name.padEnd(14)} ${name.padEnd(14)} ${describe(result)}, ${calls} calls of the control API`,
+    );
+    if (result.failures > 0) problems.push(`${gateway.name}, ${name}: ${result.failures} failed requests`);
+    for (const [status, count] of Object.entries(result.unexpected)) {
+      problems.push(`${gateway.name}, ${name}: ${count} answers ${status}, expected ${expectedStatus}`);
+    }
+    total.requests += result.requests;
+    total.calls += calls;
+  }
+  return total;
+}
+
+async function requireHits({ adminUrl }: Gateway): Promise<void> {
+  const samples = await scrape(adminUrl);
+  const files = { route: 'file' };
+  const hits = sumOf(samples, 'origan_edge_requests_total', { ...files, cache: 'hit' });
+  const ratio = hits / sumOf(samples, 'origan_edge_requests_total', files);
+  print(`hit ratio of files: ${percent(ratio)}`);
+  if (!(ratio > MIN_HIT_RATIO)) problems.push(`hit ratio ${percent(ratio)}, expected more than 85 %`);
+}
+
+function requireSavedCalls(withCache: Measured, withoutCache: Measured): void {
+  const saved = 1 - withCache.calls / withCache.requests / (withoutCache.calls / withoutCache.requests);
+  print(`calls of the control API saved for each request: ${percent(saved)}`);
+  if (!(saved >= MIN_CALLS_SAVED)) problems.push(`only ${percent(saved)} of the calls saved, expected 90 %`);
+}
+
+function describe({ requestsPerSecond, p50Ms, p99Ms }: TrafficResult): string {
+  return `${requestsPerSecond.toFixed(0).padStart(6)} requests/s, p50 ${p50Ms} ms, p99 ${p99Ms} ms`;
+}
+
+function percent(ratio: number): string {
+  return `${(ratio * 100).toFixed(1)} %`;
+}
+
+function print(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
+
+try {
+  await main();
+} finally {
+  for (const close of closers.toReversed()) await close();
+}
+for (const problem of problems) print(`problem: ${problem}`);
+process.exitCode = problems.length === 0 ? 0 : 1;
