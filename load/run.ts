@@ -57,7 +57,7 @@ async function startEverything(): Promise<{ cached: Gateway; uncached: Gateway }
   const controlApi = await startCountingProxy();
   closers.push(() => controlApi.close());
   const system = await startSystem({
-    env: { CACHE_URL: cache.url, LOG_LEVEL: 'warn' },
+    env: { CACHE_URL: cache.url, ACCESS_LOG: 'false' },
     gatewayEnv: { CONTROL_API_URL: controlApi.url },
   });
   closers.push(() => system.close());
@@ -78,8 +78,6 @@ async function startUncached(system: System): Promise<Gateway> {
   const gateway = startNode('gateway/main.ts', {
     env: {
       ...system.env,
-      LOG_LEVEL: 'info',
-      ACCESS_LOG: 'false',
       CACHE_ENABLED: 'false',
       CONTROL_API_URL: controlApi.url,
       GATEWAY_PORT: String(port),
@@ -127,7 +125,7 @@ async function measure(gateway: Gateway, seconds: number): Promise<Measured> {
 
 async function requireHits({ adminUrl }: Gateway): Promise<void> {
   const samples = await scrape(adminUrl);
-  const files = { route: 'file' };
+  const files = { route: 'static' };
   const hits = sumOf(samples, 'origan_edge_requests_total', { ...files, cache: 'hit' });
   const ratio = hits / sumOf(samples, 'origan_edge_requests_total', files);
   print(`hit ratio of files: ${percent(ratio)}`);
