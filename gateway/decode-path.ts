@@ -19,15 +19,10 @@ export function isPlainPath(path: string): boolean {
  */
 export function decodePath(received: string): DecodedPath {
   if (isPlainPath(received)) return { path: received, rawPath: received };
-  const raw = escapeBytes(received).split('/').slice(1);
+  const raw = received.split('/').slice(1);
   const decoded = raw.map(decodeSegment);
   const kept = keptSegments(decoded);
   return { path: join(kept, decoded), rawPath: join(kept, raw) };
-}
-
-/** Bytes beyond ASCII do not belong in a target, but clients send UTF-8 as it is; Node shows each byte as a character. */
-export function escapeBytes(received: string): string {
-  return received.replaceAll(/[\x80-\xff]/g, (byte) => `%${byte.charCodeAt(0).toString(16).toUpperCase()}`);
 }
 
 /** The path as a URL shows it: what RFC 3986 section 3.3 does not allow in a segment is escaped. */

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { EdgeError } from '../core/errors.ts';
 import { normalizeHost } from '../core/host.ts';
-import { decodePath, escapeBytes } from './decode-path.ts';
+import { decodePath } from './decode-path.ts';
 
 /** What a request asks for, checked and taken apart (http.md "Order of a request", steps 1 and 2). */
 export type Target = {
@@ -14,7 +14,7 @@ export type Target = {
   path: string;
   /** Path as received, in origin form, with dot segments resolved: what a function is called with. */
   rawPath: string;
-  /** Query with its question mark, or empty: as received, in ASCII. */
+  /** Query with its question mark, or empty: as received. */
   search: string;
 };
 
@@ -42,7 +42,7 @@ export function readTarget(incoming: IncomingMessage): Target {
   if (pathAndQuery === '*') return { host, path: '*', rawPath: '*', search: '' };
   const mark = pathAndQuery.indexOf('?');
   const received = mark === -1 ? pathAndQuery : pathAndQuery.slice(0, mark);
-  const search = mark === -1 ? '' : escapeBytes(pathAndQuery.slice(mark));
+  const search = mark === -1 ? '' : pathAndQuery.slice(mark);
   return { host, ...decodePath(received), search };
 }
 
