@@ -1,6 +1,7 @@
+import { rm } from 'node:fs/promises';
 import { createControlApiClient } from '../../cli/control-api-client.ts';
 import { deploySite, type DeploySummary } from '../../cli/deploy.ts';
-import { siteFolder } from './site-folder.ts';
+import { writeFolder } from './site-folder.ts';
 
 export type FolderDeployment = {
   apiUrl: string;
@@ -13,7 +14,7 @@ export type FolderDeployment = {
 /** Deploys files through the ordinary deploy code, creating the project when there is none. */
 export async function deployFolder(options: FolderDeployment): Promise<DeploySummary> {
   const { apiUrl, token, files, host, project = 'site' } = options;
-  const directory = await siteFolder(files);
+  const directory = await writeFolder(files);
   const client = createControlApiClient({ apiUrl, token });
   try {
     return await deploySite(
@@ -23,5 +24,6 @@ export async function deployFolder(options: FolderDeployment): Promise<DeploySum
     );
   } finally {
     await client.close();
+    await rm(directory, { recursive: true });
   }
 }

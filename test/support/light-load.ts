@@ -1,0 +1,62 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { visit, type Visit } from './visit.ts';
+
+export type LightLoad = {
+  /** Resolves when so many more requests have been answered or failed. */
+  more(count: number): Promise<void>;
+  /** Ends it and answers every request that was not answered as hoped, as `path: what happened`. */
+  end(): Promise<string[]>;
+  /** Forgets what was noted so far. */
+  forget(): string[];
+};
+
+export type LightLoadOptions = {
+  port: number;
+  host: string;
+  paths: readonly string[];
+  isGood(answer: Visit, path: string): boolean;
+};
+
+const CLIENTS = 3;
+const PAUSE_MS = 10;
+// Bounded, whatever the test does.
+const MAX_REQUESTS = 20_000;
+
+/** A few clients that ask for the paths in turn, one request at a time each, until `end`. */
+export function startLightLoad({ port, host, paths, isGood }: LightLoadOptions): LightLoad {
+  let count = 0;
+  let isOver = false;
+  let bad: string[] = [];
+  const ask = async (path: string): Promise<void> => {
+    try {
+      const answer = await visit(port, host, path);
+      if (!isGood(answer, path)) bad.push(`${path}: ${answer.status} ${answer.text.slice(0, 80)}`);
+    } catch (error) {
+      bad.push(`${path}: ${String(error)}`);
+    }
+  };
+  const client = async (): Promise<void> => {
+    while (!isOver && count < MAX_REQUESTS) {
+      count += 1;
+      await ask(paths[count % paths.length] ?? '/');
+      await pause(PAUSE_MS);
+    }
+  };
+  const clients = Array.from({ length: CLIENTS }, client);
+  return {
+    more: async (wanted) => {
+      const goal = count + wanted;
+      while (count < goal && !isOver && count < MAX_REQUESTS) await pause(PAUSE_MS);
+    },
+    forget: () => {
+      const noted = bad;
+      bad = [];
+      return noted;
+    },
+    end: async () => {
+      isOver = true;
+      await Promise.all(clients);
+      return bad;
+    },
+  };
+}
