@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { visit, type Visit } from './visit.ts';
+import { waitUntil } from './wait-until.ts';
 
 export type LightLoad = {
   /** Resolves when so many more requests have been answered or failed. */
@@ -14,7 +15,7 @@ export type LightLoadOptions = {
   port: number;
   host: string;
   paths: readonly string[];
-  isGood(answer: Visit, path: string): boolean;
+  isGood: (answer: Visit, path: string) => boolean;
 };
 
 const CLIENTS = 3;
@@ -24,8 +25,7 @@ const MAX_REQUESTS = 20_000;
 
 /** A few clients that ask for the paths in turn, one request at a time each, until `end`. */
 export function startLightLoad({ port, host, paths, isGood }: LightLoadOptions): LightLoad {
-  let count = 0;
-  let isOver = false;
+  const state = { count: 0, isOver: false };
   let bad: string[] = [];
   const ask = async (path: string): Promise<void> => {
     try {
@@ -36,17 +36,17 @@ export function startLightLoad({ port, host, paths, isGood }: LightLoadOptions):
     }
   };
   const client = async (): Promise<void> => {
-    while (!isOver && count < MAX_REQUESTS) {
-      count += 1;
-      await ask(paths[count % paths.length] ?? '/');
+    while (!state.isOver && state.count < MAX_REQUESTS) {
+      state.count += 1;
+      await ask(paths[state.count % paths.length] ?? '/');
       await pause(PAUSE_MS);
     }
   };
   const clients = Array.from({ length: CLIENTS }, client);
   return {
     more: async (wanted) => {
-      const goal = count + wanted;
-      while (count < goal && !isOver && count < MAX_REQUESTS) await pause(PAUSE_MS);
+      const goal = Math.min(state.count + wanted, MAX_REQUESTS);
+      await waitUntil(() => state.isOver || state.count >= goal);
     },
     forget: () => {
       const noted = bad;
@@ -54,7 +54,7 @@ export function startLightLoad({ port, host, paths, isGood }: LightLoadOptions):
       return noted;
     },
     end: async () => {
-      isOver = true;
+      state.isOver = true;
       await Promise.all(clients);
       return bad;
     },
