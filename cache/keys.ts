@@ -75,6 +75,11 @@ const families = {
   // No grace on permissions: an old answer here lets somebody in.
   userProjects: jsonFamily<string[]>(z.array(z.string()), { name: 'user-projects', freshMs: 5 * MINUTE }),
   userOrgs: jsonFamily<string[]>(z.array(z.string()), { name: 'user-orgs', freshMs: 5 * MINUTE }),
+  apiToken: jsonFamily<shape.ApiTokenOwner>(shape.apiTokenOwnerSchema, {
+    name: 'api-token',
+    freshMs: 5 * MINUTE,
+    negativeMs: SECOND,
+  }),
   githubToken: jsonFamily<shape.GithubToken>(shape.githubTokenSchema, {
     name: 'github-token',
     // The longest that GitHub grants; a write passes what is left until `expires_at`, see githubTokenTtlMs.
@@ -138,7 +143,10 @@ export const keys = {
   projectEnvironments: (id: string): CacheKey<shape.ProjectEnvironment[]> =>
     key(families.projectEnvironments, `project:${id}:environments`),
   userProjects: (id: string): CacheKey<string[]> => key(families.userProjects, `user:${id}:projects`),
+  /** Ids of the user's organizations, each followed by `:` and the role there. */
   userOrgs: (id: string): CacheKey<string[]> => key(families.userOrgs, `user:${id}:orgs`),
+  /** Whose API token this is; `hash` is the token's SHA-256, never the token. */
+  apiToken: (hash: string): CacheKey<shape.ApiTokenOwner> => key(families.apiToken, `token:${hash}`),
   githubToken: (installation: string, repo: string): CacheKey<shape.GithubToken> =>
     key(families.githubToken, `github:token:${installation}:${repo}`),
   buildStatus: (id: string): CacheKey<shape.BuildStatus> => key(families.buildStatus, `build:${id}:status`),

@@ -33,6 +33,14 @@ export const projectEnvironmentsSchema: z.ZodType<ProjectEnvironment[]> = z.arra
   }),
 );
 
+/** Read by the control API alone: its user of the cache server is the only one that may write these keys. */
+export type ApiTokenOwner = { userId: string; name: string; isAdmin: boolean };
+export const apiTokenOwnerSchema: z.ZodType<ApiTokenOwner> = z.object({
+  userId: z.string(),
+  name: z.string(),
+  isAdmin: z.boolean(),
+});
+
 export type GithubToken = {
   /** AES-256-GCM ciphertext: a token in clear never enters the cache. */
   sealedToken: string;

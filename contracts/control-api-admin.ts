@@ -94,7 +94,12 @@ export type TokenInfo = {
   lastUsedAt: string | null;
 };
 
-export type CreateToken = { name: string; expiresInDays?: number | undefined };
+export type CreateToken = {
+  name: string;
+  expiresInDays?: number | undefined;
+  /** Name or id of somebody else; for installation admins. */
+  user?: string | undefined;
+};
 export type CreatedToken = TokenInfo & {
   /** Shown this once; only its hash is kept. */
   token: string;
@@ -173,6 +178,7 @@ export const logPageSchema: z.ZodType<LogPage> = z.object({
 export const createTokenSchema: z.ZodType<CreateToken> = z.strictObject({
   name: z.string().min(1).max(100),
   expiresInDays: z.number().int().min(1).max(3650).optional(),
+  user: z.string().min(1).max(100).optional(),
 });
 
 const tokenInfo = {

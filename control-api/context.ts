@@ -1,10 +1,12 @@
 import type { Cache } from '../cache/cache.ts';
+import type { FlipResult } from '../contracts/control-api.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Logger } from '../core/log.ts';
 import type { ObjectStore } from '../store/object-store.ts';
 import type { ControlApiConfig } from './config.ts';
 import type { SiteReader } from './deployments/site-by-host.ts';
 import type { Database, OpenDatabase } from './database/database.ts';
+import type { ControlApiMetrics } from './metrics.ts';
 
 /** What every operation works with. */
 export type Context = {
@@ -17,4 +19,7 @@ export type Context = {
   log: Logger;
   clock: Clock;
   sites: SiteReader;
+  /** Deployments that are being finished by this process: a repeated request joins the first. */
+  finishing: Map<string, Promise<FlipResult>>;
+  metrics: ControlApiMetrics;
 };

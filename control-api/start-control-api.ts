@@ -8,6 +8,7 @@ import type { ObjectStore } from '../store/object-store.ts';
 import { bootstrap, bootstrapToken } from './access/bootstrap.ts';
 import type { ControlApiConfig } from './config.ts';
 import type { Context } from './context.ts';
+import { createMetrics } from './metrics.ts';
 import { openDatabase } from './database/open-database.ts';
 import { publishPending } from './deployments/publish.ts';
 import { createSiteReader } from './deployments/site-by-host.ts';
@@ -32,11 +33,13 @@ export type ControlApi = Closable & {
   port: number;
   /** Token of the installation's first administrator. */
   adminToken: string;
+  /** Database queries since the start. */
+  queryCount(): number;
 };
 
 /** Opens the database, brings its schema up to date, and listens. @throws with what to mend; nothing stays open then. */
 export async function startControlApi(config: ControlApiConfig, parts: ControlApiParts): Promise<ControlApi> {
-  const { log, cache, store, clock = systemClock } = parts;
+  const { log, registry, cache, store, clock = systemClock } = parts;
   const opened: Closable[] = [];
   try {
     await store.check();
@@ -51,8 +54,19 @@ export async function startControlApi(config: ControlApiConfig, parts: ControlAp
     opened.push(database);
     const { db } = database;
     const adminToken = await bootstrapToken(config, log);
-    await bootstrap(db, adminToken);
-    const context: Context = { config, database, db, cache, store, log, clock, sites: createSiteReader(db) };
+    await bootstrap(db, cache, adminToken);
+    const context: Context = {
+      config,
+      database,
+      db,
+      cache,
+      store,
+      log,
+      clock,
+      sites: createSiteReader(db),
+      finishing: new Map(),
+      metrics: createMetrics(registry),
+    };
     const server = await listen(createRoutes(context, allOperations).fetch, config);
     opened.push(server);
     await publishPending(context);
@@ -60,7 +74,13 @@ export async function startControlApi(config: ControlApiConfig, parts: ControlAp
     const { port } = server.address;
     const url = urlOf(server.address);
     log.info({ url, database: database.kind, store: store.kind }, 'the control API is ready');
-    return { url, port, adminToken, close: () => closeAll(opened, log) };
+    return {
+      url,
+      port,
+      adminToken,
+      queryCount: () => database.queryCount(),
+      close: () => closeAll(opened, log),
+    };
   } catch (error) {
     await closeAll(opened, log);
     throw error;

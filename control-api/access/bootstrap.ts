@@ -2,6 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { and, eq, ne } from 'drizzle-orm';
+import type { Cache } from '../../cache/cache.ts';
+import { keys } from '../../cache/keys.ts';
 import type { Logger } from '../../core/log.ts';
 import type { ControlApiConfig } from '../config.ts';
 import { inTransaction, type Database } from '../database/database.ts';
@@ -13,9 +15,14 @@ const ADMIN = 'admin';
 const ORGANIZATION = 'default';
 
 /** Makes sure that there is an administrator, an organization of theirs, and that the configured token is theirs. */
-export async function bootstrap(db: Database, token: string): Promise<void> {
-  const hash = hashToken(token);
-  await inTransaction(db, async (tx) => {
+export async function bootstrap(db: Database, cache: Cache, token: string): Promise<void> {
+  const replaced = await writeBootstrap(db, hashToken(token));
+  await cache.invalidateMany(replaced.map((hash) => keys.apiToken(hash)));
+}
+
+/** Answers the hashes of the tokens that the configured one replaces. */
+async function writeBootstrap(db: Database, hash: string): Promise<string[]> {
+  return await inTransaction(db, async (tx) => {
     await tx.insert(users).values({ id: randomUUID(), name: ADMIN, isAdmin: true }).onConflictDoNothing();
     await tx.insert(organizations).values({ id: randomUUID(), name: ORGANIZATION }).onConflictDoNothing();
     const userId = await idOf(tx.select({ id: users.id }).from(users).where(eq(users.name, ADMIN)));
@@ -28,11 +35,12 @@ export async function bootstrap(db: Database, token: string): Promise<void> {
       eq(apiTokens.userId, userId),
       ne(apiTokens.hash, hash),
     );
-    await tx.delete(apiTokens).where(isReplaced);
+    const replaced = await tx.delete(apiTokens).where(isReplaced).returning({ hash: apiTokens.hash });
     await tx
       .insert(apiTokens)
       .values({ id: randomUUID(), userId, name: TOKEN_NAME, hash })
       .onConflictDoNothing();
+    return replaced.map((row) => row.hash);
   });
 }
 

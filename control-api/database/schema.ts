@@ -125,6 +125,7 @@ export const tracks: Table<{
   name: Given<string>;
   deploymentId: Maybe<string>;
   shownOrder: Filled<number>;
+  fence: Filled<number>;
   retention: Maybe<number>;
   createdAt: Filled<Date>;
 }> = pgTable('tracks', {
@@ -133,6 +134,7 @@ export const tracks: Table<{
   name: text().notNull(),
   deploymentId: uuid(),
   shownOrder: long().notNull().default(0),
+  fence: long().notNull().default(0),
   retention: integer(),
   createdAt: time().notNull().defaultNow(),
 });
@@ -280,5 +282,13 @@ export const pendingDeletions: Table<{
   createdAt: Filled<Date>;
 }> = pgTable('pending_deletions', {
   prefix: text().notNull(),
+  createdAt: time().notNull().defaultNow(),
+});
+
+export const pendingPermissions: Table<{
+  userId: Given<string>;
+  createdAt: Filled<Date>;
+}> = pgTable('pending_permissions', {
+  userId: uuid().notNull(),
   createdAt: time().notNull().defaultNow(),
 });

@@ -9,6 +9,7 @@ import { deployments } from '../database/schema.ts';
 import { Failure } from '../failure.ts';
 import { urlOf } from '../projects/hosts.ts';
 import type { ProjectRow } from '../projects/project.ts';
+import { withDeployLock, type Fence } from './deploy-lock.ts';
 import { getDeployment, refuseUnlessOpen, toDeployment, type DeploymentRow } from './deployment.ts';
 import { encodeObjects } from './encode-objects.ts';
 import { describeForRunner } from './metadata.ts';
@@ -22,19 +23,39 @@ export type Finish = { project: ProjectRow; id: string; flip: boolean };
  * From uploaded to shown. Everything that can fail or takes time comes before the one transaction that moves the
  * domains; a failure leaves what was shown, and the same call may be sent again.
  */
-export async function finishDeployment(context: Context, { project, id, flip }: Finish): Promise<FlipResult> {
+export async function finishDeployment(context: Context, finish: Finish): Promise<FlipResult> {
+  const key = `${finish.id} ${finish.flip}`;
+  const underWay = context.finishing.get(key);
+  if (underWay !== undefined) return await underWay;
+  const work = finishOnce(context, finish).finally(() => context.finishing.delete(key));
+  context.finishing.set(key, work);
+  return await work;
+}
+
+async function finishOnce(context: Context, finish: Finish): Promise<FlipResult> {
+  const { project, id } = finish;
   const row = await getDeployment(context.db, project, id);
   refuseUnlessOpen(row);
+  const moved = await withDeployLock(context, { projectId: project.id, track: row.track }, (fence) =>
+    prepareAndMove(context, finish, { row, fence }),
+  );
+  return await announce(context, { project, id, moved });
+}
+
+async function prepareAndMove(
+  context: Context,
+  { project, flip }: Finish,
+  { row, fence }: { row: DeploymentRow; fence: Fence },
+): Promise<Moved> {
   const manifest =
     row.status === 'success' ? await storedManifest(context, row) : await prepare(context, row);
   const track = { id: row.trackId, name: row.track };
   const completion = { row, manifest };
-  const moved = await inTransaction(context.db, (tx) =>
+  return await inTransaction(context.db, (tx) =>
     flip
-      ? moveTrack(tx, context, { project, row, track, intent: 'deploy' }, completion)
-      : showOnlyPreview(tx, context, { project, row }, completion),
+      ? moveTrack(tx, context, { project, row, track, intent: 'deploy', fence, completion })
+      : showOnlyPreview(tx, context, { project, row, completion }),
   );
-  return await announce(context, { project, id, moved });
 }
 
 /** Tells the gateways what was moved, and the caller what came of it. */
@@ -44,6 +65,11 @@ export async function announce(
 ): Promise<FlipResult> {
   const { outcome, supersededBy, shown } = moved;
   const { durationMs, ...acknowledgements } = await publish(context, shown);
+  context.metrics.flips.inc({ outcome });
+  context.metrics.flipSeconds.observe(
+    { is_complete: String(acknowledgements.isComplete) },
+    durationMs / 1000,
+  );
   const row = await getDeployment(context.db, project, id);
   return {
     outcome,

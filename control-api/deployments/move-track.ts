@@ -8,6 +8,7 @@ import { deployments, domains, pendingFlips, tracks } from '../database/schema.t
 import { Failure } from '../failure.ts';
 import { previewHost, trackHost } from '../projects/hosts.ts';
 import type { ProjectRow } from '../projects/project.ts';
+import type { Fence } from './deploy-lock.ts';
 import type { DeploymentRow } from './deployment.ts';
 
 /** A host and the revision that its mapping has since a change. */
@@ -28,6 +29,9 @@ export type Move = {
    * deployment begun before it no longer takes the track.
    */
   intent: 'deploy' | 'choose';
+  /** Of the lock under which a deploy comes. */
+  fence?: Fence;
+  completion?: Completion;
 };
 
 /** A deployment that becomes complete in the same transaction, with its final manifest. */
@@ -42,10 +46,10 @@ export type Moved = Pick<FlipResult, 'outcome' | 'supersededBy'> & { shown: Show
 export async function moveTrack(
   tx: Database,
   context: Context,
-  { project, row, track, intent }: Move,
-  completion?: Completion,
+  { project, row, track, intent, fence, completion }: Move,
 ): Promise<Moved> {
   const at = await holdTrack(tx, track.id);
+  refuseOldFence(at.fence, fence);
   if (completion !== undefined) await complete(tx, completion);
   await refuseUnlessComplete(tx, row);
   const preview = await showPreview(tx, previewHost(context.config, project.ref, row.id), row);
@@ -60,7 +64,11 @@ export async function moveTrack(
   if (intent === 'deploy') await addRequestedHosts(tx, row, track.id);
   await tx
     .update(tracks)
-    .set({ deploymentId: row.id, shownOrder: intent === 'deploy' ? row.sequence : nextDeploymentOrder })
+    .set({
+      deploymentId: row.id,
+      shownOrder: intent === 'deploy' ? row.sequence : nextDeploymentOrder,
+      ...(fence === undefined ? {} : { fence }),
+    })
     .where(eq(tracks.id, track.id));
   await tx
     .update(deployments)
@@ -74,8 +82,7 @@ export async function moveTrack(
 export async function showOnlyPreview(
   tx: Database,
   context: Context,
-  { project, row }: Pick<Move, 'project' | 'row'>,
-  completion: Completion,
+  { project, row, completion }: Pick<Move, 'project' | 'row'> & { completion: Completion },
 ): Promise<Moved> {
   await complete(tx, completion);
   await refuseUnlessComplete(tx, row);
@@ -95,14 +102,20 @@ export async function noteFlips(tx: Database, shown: readonly Shown[]): Promise<
 async function holdTrack(
   tx: Database,
   trackId: string,
-): Promise<{ deploymentId: string | null; shownOrder: number }> {
+): Promise<{ deploymentId: string | null; shownOrder: number; fence: number }> {
   const [row] = await tx
-    .select({ deploymentId: tracks.deploymentId, shownOrder: tracks.shownOrder })
+    .select({ deploymentId: tracks.deploymentId, shownOrder: tracks.shownOrder, fence: tracks.fence })
     .from(tracks)
     .where(eq(tracks.id, trackId))
     .for('update');
   if (row === undefined) throw new Failure('CONFLICT', 'The track was just deleted.');
   return row;
+}
+
+/** A deploy that lost its lock while it was stopped comes with a lower fence than the one that took it over. */
+function refuseOldFence(seen: number, fence: Fence): void {
+  if (fence === undefined || fence >= seen) return;
+  throw new Failure('CONFLICT', 'Another deploy took over while this one was held up. Finish it again.');
 }
 
 async function complete(tx: Database, { row, manifest }: Completion): Promise<void> {

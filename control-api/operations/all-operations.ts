@@ -1,3 +1,4 @@
+import { accessOperations } from './access-operations.ts';
 import { deploymentOperations } from './deployment-operations.ts';
 import { domainOperations } from './domain-operations.ts';
 import { gatewayOperations } from './gateway-operations.ts';
@@ -10,4 +11,5 @@ export const allOperations: readonly Operation[] = [
   ...projectOperations,
   ...deploymentOperations,
   ...domainOperations,
+  ...accessOperations,
 ];

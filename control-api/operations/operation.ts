@@ -135,7 +135,7 @@ export async function allowedProject(
   handle: string,
   right: Right,
 ): Promise<ProjectRow> {
-  const project = await findProject(context.db, handle);
+  const project = await findProject(context, handle);
   if (project === undefined) throw notFound('project', handle);
   const answer = await hasRight(context, caller, project.organizationId, right);
   if (answer === 'unknown') throw notFound('project', handle);

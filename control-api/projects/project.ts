@@ -1,15 +1,23 @@
 import { randomInt, randomUUID } from 'node:crypto';
-import { asc, eq, inArray, or } from 'drizzle-orm';
+import { asc, eq, or } from 'drizzle-orm';
+import { z } from 'zod';
+import { keys } from '../../cache/keys.ts';
+import type { ProjectConfig } from '../../cache/value-schemas.ts';
 import type { Project } from '../../contracts/control-api.ts';
 import type { Caller } from '../access/caller.ts';
+import { endPermissions, membersOf, notePermissionChange, projectsOf } from '../access/permissions.ts';
+import { mapConcurrently } from '../batches.ts';
 import type { Context } from '../context.ts';
-import { isUniqueViolation, type Database } from '../database/database.ts';
+import { inTransaction, isUniqueViolation, type Database } from '../database/database.ts';
 import { memberships, organizations, projects } from '../database/schema.ts';
 import { Failure, notFound } from '../failure.ts';
+import { isUuid } from '../is-uuid.ts';
+import { remember } from '../remember.ts';
 
+const HANDLE = /^[a-z0-9][a-z0-9-]{0,62}$/i;
 const REF_LETTERS = 10;
 const MAX_REF_ATTEMPTS = 5;
-const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+const PROJECTS_AT_ONCE = 16;
 
 /** A project's row, as operations get it. */
 export type ProjectRow = {
@@ -22,42 +30,76 @@ export type ProjectRow = {
   createdAt: Date;
 };
 
-/** By name, ref or id; a name comes before a ref that reads the same. */
-export async function findProject(db: Database, handle: string): Promise<ProjectRow | undefined> {
+/** By name, ref or id, through the cache; a name comes before a ref that reads the same. */
+export async function findProject(context: Context, handle: string): Promise<ProjectRow | undefined> {
+  // Nothing else can be one, and nothing else shall get into the cache's keys.
+  if (!HANDLE.test(handle)) return undefined;
+  const found = await remember(context.cache, keys.projectConfig(handle), async () => {
+    const row = await selectProject(context.db, handle);
+    return row === undefined ? undefined : toConfig(row);
+  });
+  return found === undefined ? undefined : fromConfig(found);
+}
+
+/** Ends what the cache says of a project, whatever it was called by. */
+export async function endProject(
+  context: Context,
+  project: Pick<ProjectRow, 'id' | 'ref' | 'name'>,
+): Promise<void> {
+  const handles = [project.id, project.ref, project.name];
+  await context.cache.invalidateMany([
+    ...handles.map((handle) => keys.projectConfig(handle)),
+    keys.projectEnvironments(project.id),
+  ]);
+}
+
+async function selectProject(db: Database, handle: string): Promise<ProjectRow | undefined> {
   const isHandle = or(
     eq(projects.name, handle),
     eq(projects.ref, handle),
-    ...(UUID.test(handle) ? [eq(projects.id, handle)] : []),
+    ...(isUuid(handle) ? [eq(projects.id, handle)] : []),
   );
   const rows = await db.select().from(projects).where(isHandle);
   return rows.find(({ name }) => name === handle) ?? rows[0];
 }
 
-export async function listProjects({ db }: Context, caller: Caller): Promise<Project[]> {
-  const query = db.select().from(projects).orderBy(asc(projects.name));
-  const own = db
-    .select({ id: memberships.organizationId })
-    .from(memberships)
-    .where(eq(memberships.userId, caller.userId));
-  const rows = await (caller.isAdmin ? query : query.where(inArray(projects.organizationId, own)));
-  return rows.map(toProject);
+/** The projects that the caller may see, by name; through the cache. */
+export async function listProjects(context: Context, caller: Caller): Promise<Project[]> {
+  if (caller.isAdmin) {
+    const rows = await context.db.select().from(projects).orderBy(asc(projects.name));
+    return rows.map(toProject);
+  }
+  const ids = await projectsOf(context, caller.userId);
+  const rows = await mapConcurrently(ids, PROJECTS_AT_ONCE, (id) => findProject(context, id));
+  return rows.flatMap((row) => (row === undefined ? [] : [toProject(row)]));
 }
 
 /** @throws Failure CONFLICT when the name is taken. */
 export async function createProject(
-  { db }: Context,
+  context: Context,
   { name, organizationId }: { name: string; organizationId: string },
 ): Promise<Project> {
+  const row = await insertProject(context.db, name, organizationId);
+  await endProject(context, row);
+  await endPermissions(context, await membersOf(context.db, organizationId));
+  return toProject(row);
+}
+
+async function insertProject(db: Database, name: string, organizationId: string): Promise<ProjectRow> {
   for (let attempt = 1; ; attempt += 1) {
+    const values = { id: randomUUID(), organizationId, ref: randomRef(), name };
     try {
-      const values = { id: randomUUID(), organizationId, ref: randomRef(), name };
-      const [row] = await db.insert(projects).values(values).returning();
-      if (row !== undefined) return toProject(row);
+      return await inTransaction(db, async (tx) => {
+        const [row] = await tx.insert(projects).values(values).returning();
+        if (row === undefined) throw new Error('the new project was not stored');
+        await notePermissionChange(tx, await membersOf(tx, organizationId));
+        return row;
+      });
     } catch (error) {
       if (!isUniqueViolation(error)) throw error;
-      if ((await findProject(db, name)) !== undefined || attempt === MAX_REF_ATTEMPTS) {
-        throw new Failure('CONFLICT', `The project name ${JSON.stringify(name)} is taken.`, { cause: error });
-      }
+      // Either the name, or one reference in 26^10.
+      if ((await selectProject(db, name))?.name !== name && attempt < MAX_REF_ATTEMPTS) continue;
+      throw new Failure('CONFLICT', `The project name ${JSON.stringify(name)} is taken.`, { cause: error });
     }
   }
 }
@@ -92,7 +134,7 @@ export async function findOrganization(
   db: Database,
   handle: string,
 ): Promise<{ id: string; name: string } | undefined> {
-  const isHandle = UUID.test(handle) ? eq(organizations.id, handle) : eq(organizations.name, handle);
+  const isHandle = isUuid(handle) ? eq(organizations.id, handle) : eq(organizations.name, handle);
   const [row] = await db
     .select({ id: organizations.id, name: organizations.name })
     .from(organizations)
@@ -103,6 +145,31 @@ export async function findOrganization(
 export function toProject(row: ProjectRow): Project {
   const { id, ref, name, organizationId, createdAt } = row;
   return { id, ref, name, organizationId, createdAt: createdAt.toISOString() };
+}
+
+/** The form in which the cache, and whoever else reads it, knows a project. */
+function toConfig(row: ProjectRow): ProjectConfig {
+  const { id, ref, name, organizationId, githubInstallationId, githubRepository, createdAt } = row;
+  const settings = { githubInstallationId, githubRepository, createdAt: createdAt.toISOString() };
+  return { id, reference: ref, name, organizationId, settings };
+}
+
+const settingsSchema = z.object({
+  githubInstallationId: z.number().nullable(),
+  githubRepository: z.string().nullable(),
+  createdAt: z.coerce.date(),
+});
+
+function fromConfig({
+  id,
+  reference,
+  name,
+  organizationId,
+  settings,
+}: ProjectConfig): ProjectRow | undefined {
+  const parsed = settingsSchema.safeParse(settings);
+  if (!parsed.success || organizationId === null) return undefined;
+  return { id, organizationId, ref: reference, name, ...parsed.data };
 }
 
 function randomRef(): string {

@@ -9,6 +9,7 @@ import { Failure } from '../failure.ts';
 import { allowedProject, type Operation } from '../operations/operation.ts';
 import { describeFailure, logUnexpected } from './failures.ts';
 import { readHealth } from './health.ts';
+import { runObserved } from './observe.ts';
 import { readJson } from './read-json.ts';
 import { createTrpcHandler, TRPC_PATH } from './trpc.ts';
 
@@ -46,7 +47,7 @@ export function createRoutes(context: Context, operations: readonly Operation[])
 }
 
 async function runOperation(context: Context, operation: Operation, c: Request): Promise<Response> {
-  const answer = await operation.run(context, {
+  const answer = await runObserved(context, operation, {
     authorization: c.req.header('authorization'),
     params: { ...c.req.query(), ...c.req.param() },
     body: operation.body === undefined ? undefined : await readJson(c.env.incoming),
@@ -69,6 +70,7 @@ async function putObject(context: Context, c: Request): Promise<Response> {
     );
   }
   const outcome = await uploadObject(context, { projectId, hash, size, body: c.env.incoming });
+  context.metrics.uploads.inc({ outcome });
   return c.json({ hash, size }, outcome === 'stored' ? 201 : 200);
 }
 

@@ -4,6 +4,7 @@ import superjson from 'superjson';
 import { z } from 'zod';
 import type { Context } from '../context.ts';
 import type { Operation } from '../operations/operation.ts';
+import { runObserved } from './observe.ts';
 import { describeFailure, logUnexpected } from './failures.ts';
 
 export const TRPC_PATH = '/trpc';
@@ -57,7 +58,7 @@ function createProcedure(context: Context, operation: Operation): TRPCRouterReco
   const procedure = t.procedure.input(z.unknown());
   const run = async ({ ctx, input }: { ctx: RequestContext; input: unknown }): Promise<unknown> => {
     try {
-      return await operation.run(context, { ...ctx, ...splitInput(operation, input) });
+      return await runObserved(context, operation, { ...ctx, ...splitInput(operation, input) });
     } catch (error) {
       throw toTrpcError(context, operation, error);
     }

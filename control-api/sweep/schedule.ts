@@ -2,16 +2,17 @@ import { keys } from '../../cache/keys.ts';
 import { messageOf } from '../../core/errors.ts';
 import type { Closable } from '../../core/lifecycle.ts';
 import type { Context } from '../context.ts';
+import { endPendingPermissions } from '../access/permissions.ts';
 import { publishPending } from '../deployments/publish.ts';
 import { sweep } from './sweep.ts';
 
-// A flip that the cache did not take waits for no sweep.
-const FLIP_RETRY_MS = 2000;
+// What the cache did not take waits for no sweep.
+const RETRY_MS = 2000;
 
 /** Sweeps now and then, and tells the cache again what it did not take. Closing waits for what is under way. */
 export function scheduleSweeps(context: Context): Closable {
   const { SWEEP_INTERVAL_MS: intervalMs } = context.config;
-  const timers = [repeat(FLIP_RETRY_MS, () => retryFlips(context))];
+  const timers = [repeat(RETRY_MS, () => tellAgain(context))];
   if (intervalMs > 0) timers.push(repeat(intervalMs, () => sweepAlone(context)));
   return {
     close: async () => {
@@ -20,11 +21,12 @@ export function scheduleSweeps(context: Context): Closable {
   };
 }
 
-async function retryFlips(context: Context): Promise<void> {
+async function tellAgain(context: Context): Promise<void> {
   try {
     await publishPending(context);
+    await endPendingPermissions(context);
   } catch (error) {
-    context.log.warn({ error: messageOf(error) }, 'pending changes of domains could not be read');
+    context.log.warn({ error: messageOf(error) }, 'what the cache is still to be told could not be read');
   }
 }
 

@@ -2,6 +2,9 @@ import { createHash } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Cache } from '../../cache/cache.ts';
+import { defaultCacheConfig, parseCacheUrl } from '../../cache/config.ts';
+import { openCache } from '../../cache/open-cache.ts';
+import type { CacheServer } from './cache-server.ts';
 import { readControlApiConfig } from '../../control-api/config.ts';
 import { startControlApi, type ControlApi } from '../../control-api/start-control-api.ts';
 import { apiPaths, type BegunDeployment, type FlipResult } from '../../contracts/control-api.ts';
@@ -29,7 +32,7 @@ export type TestOptions = {
   /** State directory; the bucket is a directory below it. */
   directory: string;
   env?: Environment;
-  cache?: Cache;
+  cache?: Cache | undefined;
   store?: ObjectStore;
 };
 
@@ -49,6 +52,19 @@ export async function startTestControlApi(options: TestOptions): Promise<TestCon
   const store = options.store ?? openStore({ kind: 'directory', root: join(directory, 'bucket') }, { log });
   const api = await startControlApi(config, { log, registry: createRegistry(), cache, store });
   return { ...api, store, send: (...request) => send(api.url, request) };
+}
+
+/** A client of a cache server for one control API or gateway; `holdsLease` makes it a gateway's. */
+export async function connectCache(
+  server: CacheServer,
+  options: { holdsLease?: boolean; instance?: string } = {},
+): Promise<Cache> {
+  const target = parseCacheUrl(server.url);
+  if (target === undefined) throw new Error('the cache server has no usable URL');
+  const parts = { log: silentLogger(), registry: createRegistry(), ...options };
+  const cache = openCache(defaultCacheConfig({ target }), parts);
+  await cache.connect();
+  return cache;
 }
 
 export type File = { path: string; content: string | Buffer; kind?: 'static' | 'dynamic' };

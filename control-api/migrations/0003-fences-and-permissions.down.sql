@@ -1,0 +1,2 @@
+drop table pending_permissions;
+alter table tracks drop column fence;

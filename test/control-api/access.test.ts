@@ -1,0 +1,214 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Cache } from '../../cache/cache.ts';
+import { adminPaths } from '../../contracts/control-api-admin.ts';
+import { apiPaths, type Role } from '../../contracts/control-api.ts';
+import { allOperations } from '../../control-api/operations/all-operations.ts';
+import { startCacheServer, type CacheServer } from '../support/cache-server.ts';
+import {
+  connectCache,
+  manifestOf,
+  sha256,
+  startTestControlApi,
+  type Reply,
+  type TestControlApi,
+} from '../support/control-api.ts';
+import { startPostgres, type PostgresServer } from '../support/postgres.ts';
+import { makeTempDir, type TempDir } from '../support/temp-dir.ts';
+
+// Two control APIs on one database and one cache server: what one changes the other must heed at once.
+let postgres: PostgresServer;
+let cacheServer: CacheServer;
+let dir: TempDir;
+let caches: Cache[] = [];
+let first: TestControlApi;
+let second: TestControlApi;
+
+beforeAll(async () => {
+  [postgres, cacheServer, dir] = await Promise.all([
+    startPostgres(),
+    startCacheServer(),
+    makeTempDir('access'),
+  ]);
+  const env = { DATABASE_URL: await postgres.createDatabase() };
+  caches = [await connectCache(cacheServer), await connectCache(cacheServer)];
+  first = await startTestControlApi({ directory: dir.path, env, cache: caches[0] });
+  second = await startTestControlApi({ directory: dir.path, env, cache: caches[1] });
+  await first.send('POST', apiPaths.projects(), { name: 'shop' });
+});
+afterAll(async () => {
+  await first.close();
+  await second.close();
+  for (const cache of caches) await cache.close();
+  await cacheServer.close();
+  await postgres.close();
+  await dir.remove();
+});
+
+let users = 0;
+/** A new user with a token, in the organization of the project where a role is given. */
+async function makeUser(role?: Role): Promise<{ name: string; token: string }> {
+  users += 1;
+  const name = `user-${users}`;
+  await first.send('POST', adminPaths.users(), { name });
+  const { body } = await first.send('POST', adminPaths.tokens(), { name: 'test', user: name });
+  if (role !== undefined) await setRole(first, name, role);
+  return { name, token: body.token };
+}
+
+const setRole = (api: TestControlApi, user: string, role: Role, token?: string): Promise<Reply> =>
+  api.send('PUT', adminPaths.member('default', user), { role }, token);
+
+const ANY_ID = '00000000-0000-4000-8000-000000000000';
+
+/** A request to an operation, with parameters that lead to the project `shop`. */
+function requestTo(operation: (typeof allOperations)[number]): [method: string, path: string, body: unknown] {
+  const values: Record<string, string> = { project: 'shop', organization: 'default', id: ANY_ID };
+  const path = (operation.path ?? '').replaceAll(
+    /:(\w+)/g,
+    (_match, name: string) => values[name] ?? 'something',
+  );
+  return [operation.method, `/v1${path}`, operation.method === 'GET' ? undefined : {}];
+}
+
+const guarded = allOperations.filter(({ isPublic }) => !isPublic);
+const named = guarded.map((operation) => [operation.name, operation] as const);
+
+describe('who may do what', () => {
+  it('leaves nothing but the look-up of gateways open to everybody', () => {
+    const open = allOperations.filter(({ isPublic }) => isPublic).map(({ name }) => name);
+    expect(open).toEqual(['deployments.getConfigByDomain', 'deployments.getConfig']);
+  });
+
+  it.each(named)('%s refuses a request without a valid token', async (_name, operation) => {
+    const [method, path, body] = requestTo(operation);
+    for (const token of ['', 'x', 'origan_nobodys-token-at-all-00000000000000000']) {
+      const reply = await first.send(method, path, body, token);
+      expect(reply.status).toBe(401);
+      expect(reply.headers.get('www-authenticate')).toBe('Bearer');
+      expect(reply.body.error).toMatchObject({ code: 'UNAUTHORIZED', requestId: expect.any(String) });
+    }
+  });
+
+  it('hides projects and organizations from strangers, by the same answer as for unknown ones', async () => {
+    const stranger = await makeUser();
+    for (const operation of guarded) {
+      const isScoped = 'project' in operation.params.shape || 'organization' in operation.params.shape;
+      if (!isScoped) continue;
+      const [method, path, body] = requestTo(operation);
+      const reply = await first.send(method, path, body, stranger.token);
+      expect([operation.name, reply.status]).toEqual([operation.name, 404]);
+      const unknown = await first.send(method, path.replace(/shop|default/, 'nothing'), body, stranger.token);
+      expect(unknown.body.error.message).toBe(reply.body.error.message.replace(/shop|default/, 'nothing'));
+    }
+    const upload = await first.send('PUT', apiPaths.object('shop', sha256('x')), undefined, stranger.token);
+    expect(upload.status).toBe(404);
+    expect((await first.send('GET', apiPaths.projects(), undefined, stranger.token)).body.projects).toEqual(
+      [],
+    );
+  });
+
+  it('lets viewers look, members deploy, admins manage and owners own', async () => {
+    const rank = { viewer: 0, member: 1, admin: 2, owner: 3 } as const;
+    const attempts: [needs: keyof typeof rank, send: (token: string) => Promise<Reply>][] = [
+      ['viewer', (token) => first.send('GET', apiPaths.project('shop'), undefined, token)],
+      ['viewer', (token) => first.send('GET', apiPaths.deployments('shop'), undefined, token)],
+      [
+        'member',
+        (token) => first.send('POST', apiPaths.deployments('shop'), { manifest: manifestOf([]) }, token),
+      ],
+      ['member', (token) => first.send('PUT', apiPaths.object('shop', sha256('never')), undefined, token)],
+      ['admin', (token) => first.send('POST', apiPaths.domains('shop'), { host: 'a.example.org' }, token)],
+      ['admin', (token) => first.send('POST', apiPaths.projects(), { name: `made-${users}` }, token)],
+    ];
+    for (const role of ['viewer', 'member', 'admin', 'owner'] as const) {
+      const user = await makeUser(role);
+      for (const [needs, send] of attempts) {
+        const isRefused = (await send(user.token)).status === 403;
+        expect([role, needs, isRefused]).toEqual([role, needs, rank[role] < rank[needs]]);
+      }
+    }
+  });
+
+  it('lets only owners make owners, and never leaves an organization without one', async () => {
+    const admin = await makeUser('admin');
+    const other = await makeUser('member');
+    expect((await setRole(first, other.name, 'owner', admin.token)).status).toBe(403);
+    expect((await setRole(first, 'admin', 'member', admin.token)).status).toBe(403);
+    const organization = await first.send(
+      'POST',
+      adminPaths.organizations(),
+      { name: 'lonely' },
+      other.token,
+    );
+    expect(organization.status).toBe(201);
+    const leave = await first.send('DELETE', adminPaths.member('lonely', other.name), undefined, other.token);
+    expect(leave.body.error).toMatchObject({ code: 'CONFLICT' });
+  });
+});
+
+describe('changes take effect at once, on every control API', () => {
+  it('a role that is given, lowered and taken away', async () => {
+    const user = await makeUser();
+    const look = (): Promise<Reply> => second.send('GET', apiPaths.project('shop'), undefined, user.token);
+    const publish = (): Promise<Reply> =>
+      second.send('POST', apiPaths.deployments('shop'), { manifest: manifestOf([]) }, user.token);
+    for (let round = 0; round < 20; round += 1) {
+      expect((await look()).status).toBe(404);
+      await setRole(first, user.name, 'member');
+      expect((await look()).status).toBe(200);
+      expect((await publish()).status).toBe(201);
+      await setRole(first, user.name, 'viewer');
+      expect((await publish()).status).toBe(403);
+      await first.send('DELETE', adminPaths.member('default', user.name));
+    }
+  });
+
+  it('a token that is revoked', async () => {
+    const user = await makeUser('viewer');
+    const extra = await first.send('POST', adminPaths.tokens(), { name: 'laptop' }, user.token);
+    const look = (): Promise<Reply> => second.send('GET', apiPaths.whoami(), undefined, extra.body.token);
+    expect((await look()).body.user.name).toBe(user.name);
+    await first.send('DELETE', adminPaths.token(extra.body.id), undefined, user.token);
+    expect((await look()).status).toBe(401);
+  });
+
+  it('a project that is new', async () => {
+    const user = await makeUser('viewer');
+    const names = async (): Promise<string[]> => {
+      const { body } = await second.send('GET', apiPaths.projects(), undefined, user.token);
+      return body.projects.map((project: { name: string }) => project.name);
+    };
+    expect(await names()).not.toContain('brand-new');
+    expect((await second.send('GET', apiPaths.project('brand-new'), undefined, user.token)).status).toBe(404);
+    await first.send('POST', apiPaths.projects(), { name: 'brand-new' });
+    expect(await names()).toContain('brand-new');
+    expect((await second.send('GET', apiPaths.project('brand-new'), undefined, user.token)).status).toBe(200);
+  });
+
+  it('also when the cache server was away during the change', async () => {
+    const user = await makeUser('member');
+    const look = (): Promise<Reply> => second.send('GET', apiPaths.project('shop'), undefined, user.token);
+    expect((await look()).status).toBe(200);
+    cacheServer.pause();
+    try {
+      await first.send('DELETE', adminPaths.member('default', user.name));
+      expect((await look()).status).toBe(404);
+    } finally {
+      cacheServer.resume();
+    }
+    // What the cache still holds of before is ended within moments of its return.
+    await expect.poll(() => caches.map((cache) => cache.state()), { timeout: 20_000 }).toEqual(['up', 'up']);
+    await expect.poll(async () => (await look()).status, { timeout: 20_000 }).toBe(404);
+  });
+});
+
+describe('the cost of a check', () => {
+  it('is no database query when the cache is warm', async () => {
+    const user = await makeUser('viewer');
+    const look = (): Promise<Reply> => second.send('GET', apiPaths.project('shop'), undefined, user.token);
+    await look();
+    const before = second.queryCount();
+    for (let round = 0; round < 10; round += 1) expect((await look()).status).toBe(200);
+    expect(second.queryCount() - before).toBe(0);
+  });
+});
