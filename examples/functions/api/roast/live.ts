@@ -30,7 +30,7 @@ function roast(ticks: number, intervalMs: number): ReadableStream<Uint8Array> {
       for (let tick = 0; tick <= ticks && !isOver; tick += 1) {
         const second = Math.round((tick / ticks) * SECONDS);
         for (; stage < STAGES.length && (STAGES[stage]?.[0] ?? Infinity) <= second; stage += 1) {
-          controller.enqueue(encoder.encode(event('stage', { second, name: STAGES[stage]?.[1] })));
+          controller.enqueue(encoder.encode(event('stage', { second: STAGES[stage]?.[0], name: STAGES[stage]?.[1] })));
         }
         const reading = { second, share: tick / ticks, celsius: temperature(second) };
         controller.enqueue(encoder.encode(event('tick', reading)));
