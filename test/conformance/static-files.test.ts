@@ -27,7 +27,12 @@ let count = 0;
 let fromMemoryCount = 0;
 
 beforeAll(async () => {
-  edge = await serveSites({ sites: { [HOST]: record }, objects, maxEntryBytes: MAX_ENTRY_BYTES });
+  edge = await serveSites({
+    sites: { [HOST]: record },
+    objects,
+    maxEntryBytes: MAX_ENTRY_BYTES,
+    hasShortWay: false,
+  });
   for (const resource of dated) {
     const head = await edge.store.head(objectKey(resource));
     resource.lastModified = new Date(head?.modifiedAtMs ?? 0).toUTCString();

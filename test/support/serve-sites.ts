@@ -10,6 +10,7 @@ import { readEnvironment } from '../../core/env.ts';
 import { EdgeError } from '../../core/errors.ts';
 import { silentLogger } from '../../core/log.ts';
 import { createRegistry } from '../../core/metrics.ts';
+import { createMemoryAnswerer } from '../../gateway/answer-from-memory.ts';
 import type { Edge } from '../../gateway/edge.ts';
 import { createFunctionCaller } from '../../gateway/functions/call-function.ts';
 import { createTrustedProxies } from '../../gateway/functions/forwarded.ts';
@@ -43,6 +44,8 @@ export type ServeOptions = {
   maxEntryBytes?: number;
   cacheBytes?: number;
   runnerUrl?: string;
+  /** Whether hits take the short way, as in production. Default true. */
+  hasShortWay?: boolean;
   /** Wraps the bucket, to delay, cut or fail it. */
   wrapStore?: (store: ObjectStore) => ObjectStore;
 };
@@ -101,6 +104,7 @@ export async function serveSites(options: ServeOptions): Promise<ServedSites> {
     },
     drainTimeoutMs: 5000,
     log,
+    ...((options.hasShortWay ?? true) ? { answerAtOnce: createMemoryAnswerer(edge) } : {}),
     onRequest: (incoming, outgoing, problem) => handleRequest(edge, incoming, outgoing, problem),
     onRefused: (problem) => refuseUnread(edge, problem),
   });
