@@ -1,3 +1,4 @@
+import { Cluster } from 'ioredis';
 import type { CacheFailure } from './failure.ts';
 import { toFailure } from './failure.ts';
 import { learnIncarnations, UNKNOWN_INCARNATION, type Incarnations } from './incarnations.ts';
@@ -32,6 +33,7 @@ export class Connection {
   #isUsable = false;
   #isClosed = false;
   #isProbing = false;
+  #isCorked = false;
   #timeouts = 0;
   #probeDelayMs = FIRST_PROBE_MS;
   #downSinceMs = performance.now();
@@ -55,6 +57,21 @@ export class Connection {
   /** Identity of the server process that holds a key of this physical name. */
   incarnation(physicalName: string): string {
     return this.#isUsable ? this.#incarnations(physicalName) : UNKNOWN_INCARNATION;
+  }
+
+  /**
+   * Automatic pipelining: what is sent within one turn of the event loop leaves in one packet, without waiting for
+   * anything else to come back.
+   */
+  cork(): void {
+    if (this.#isCorked || this.client instanceof Cluster) return;
+    const { stream } = this.client;
+    this.#isCorked = true;
+    stream.cork();
+    process.nextTick(() => {
+      this.#isCorked = false;
+      stream.uncork();
+    });
   }
 
   start(): void {

@@ -30,7 +30,7 @@ export function redisBackend(options: LinkOptions): Backend {
     list: listCommands(link, names),
     lock: lockCommands(link, names),
     bus,
-    info: async () => parseInfo(await link.runRepeatable('info', (client) => client.info())),
+    info: async () => parseInfo(await link.runRepeatable('info', '', (client) => client.info())),
   };
 }
 
@@ -43,9 +43,13 @@ function entryCommands(link: ServerLink, names: KeyNames, isCluster: boolean): E
   const { physical } = names;
   const batch = new ReadBatch((wanted) => readMany(link, wanted));
   const readOne = (name: string): Promise<Buffer | undefined> =>
-    link.runRepeatable('get', async (client) => (await client.getBuffer(physical(name))) ?? undefined);
+    link.runRepeatable(
+      'get',
+      physical(name),
+      async (client) => (await client.getBuffer(physical(name))) ?? undefined,
+    );
   const readHead = async (name: string): Promise<Buffer | undefined> => {
-    const head = await link.runRepeatable('getrange', (client) =>
+    const head = await link.runRepeatable('getrange', physical(name), (client) =>
       client.getrangeBuffer(physical(name), 0, HEADER_BYTES - 1),
     );
     return head.length === 0 ? undefined : head;
@@ -57,18 +61,20 @@ function entryCommands(link: ServerLink, names: KeyNames, isCluster: boolean): E
     readHeads: (wanted) => Promise.all(wanted.map(readHead)),
     ...compareCommands(link, names),
     ensure: async (name, entry, ttlMs) =>
-      link.run('ensure', async (client) => {
+      link.run('ensure', physical(name), async (client) => {
         const args = [1, physical(name), entry, Math.ceil(ttlMs)];
         return (await client.callBuffer('EVAL', [scripts.ENSURE.lua, ...args])) as Buffer;
       }),
     remove: async (wanted) => {
       const counts = isCluster
-        ? wanted.map((name) => link.run('del', (client) => client.del(physical(name))))
-        : [link.run('del', (client) => client.del(...wanted.map(physical)))];
+        ? wanted.map((name) => link.run('del', physical(name), (client) => client.del(physical(name))))
+        : [link.run('del', '', (client) => client.del(...wanted.map(physical)))];
       return (await Promise.all(counts)).reduce((sum, count) => sum + count, 0);
     },
     ttlMs: async (name) => {
-      const leftMs = await link.runRepeatable('pttl', (client) => client.pttl(physical(name)));
+      const leftMs = await link.runRepeatable('pttl', physical(name), (client) =>
+        client.pttl(physical(name)),
+      );
       return leftMs === -2 ? undefined : leftMs === -1 ? Number.POSITIVE_INFINITY : leftMs;
     },
     scan: (cursor, glob, count) => scanPage({ link, names }, cursor, glob, count),
@@ -80,7 +86,9 @@ function compareCommands(
   { physical }: KeyNames,
 ): Pick<Backend, 'write' | 'fill' | 'claim' | 'unclaim' | 'purge'> {
   const run = (script: scripts.Script, name: string, args: (string | number | Buffer)[]): Promise<unknown> =>
-    link.run(script.name, (client) => scripts.runScript(client, script, [physical(name)], args));
+    link.run(script.name, physical(name), (client) =>
+      scripts.runScript(client, script, [physical(name)], args),
+    );
   return {
     write: async (name, entry, { ttlMs, isCompared }) => {
       if (isCompared) {
@@ -88,7 +96,9 @@ function compareCommands(
           ? 'stored'
           : 'older-revision';
       }
-      await link.run('set', (client) => client.set(physical(name), entry, 'PX', Math.ceil(ttlMs)));
+      await link.run('set', physical(name), (client) =>
+        client.set(physical(name), entry, 'PX', Math.ceil(ttlMs)),
+      );
       return 'stored';
     },
     fill: async (name, entry, { ttlMs, token }) => {
@@ -111,7 +121,9 @@ function compareCommands(
 }
 
 async function readMany(link: ServerLink, physicalNames: string[]): Promise<(Buffer | undefined)[]> {
-  const replies = await link.runRepeatable('mget', (client) => client.mgetBuffer(physicalNames));
+  const replies = await link.runRepeatable('mget', physicalNames[0] ?? '', (client) =>
+    client.mgetBuffer(physicalNames),
+  );
   return replies.map((reply) => reply ?? undefined);
 }
 
@@ -122,7 +134,7 @@ async function scanPage(
   count: number,
 ): Promise<{ cursor: string; names: string[] }> {
   const [nodeIndex, position] = cursor.includes('@') ? splitCursor(cursor) : [0, cursor];
-  return link.run('scan', async (client) => {
+  return link.run('scan', '', async (client) => {
     const nodes = 'nodes' in client ? client.nodes('master') : [client];
     const node = nodes[nodeIndex];
     if (node === undefined) return { cursor: '0', names: [] };
@@ -147,13 +159,13 @@ function listCommands(link: ServerLink, { physical }: KeyNames): ListBackend {
     append: async (name, items, { maxItems, ttlMs }) => {
       const args = [maxItems, Math.ceil(ttlMs), ...items];
       return Number(
-        await link.run('append', (client) =>
+        await link.run('append', physical(name), (client) =>
           scripts.runScript(client, scripts.APPEND, [physical(name)], args),
         ),
       );
     },
     readAfter: async (name, after, count) => {
-      const reply = await link.runRepeatable('read-after', (client) =>
+      const reply = await link.runRepeatable('read-after', physical(name), (client) =>
         scripts.runScript(client, scripts.READ_AFTER, [physical(name)], [after, count]),
       );
       const [last, items] = reply as [number, string[]];
@@ -166,17 +178,17 @@ function lockCommands(link: ServerLink, { physical }: KeyNames): LockBackend {
   return {
     acquire: async (name, owner, { ttlMs, nowMs }) => {
       const lockKeys = [physical(name), physical(`${name}:fence`)];
-      const reply = await link.run('lock', (client) =>
+      const reply = await link.run('lock', physical(name), (client) =>
         scripts.runScript(client, scripts.LOCK, lockKeys, [owner, ttlMs, nowMs, FENCE_TTL_MS]),
       );
       return reply === null ? undefined : Number(reply);
     },
     renew: async (name, owner, ttlMs) =>
-      (await link.run('renew-lock', (client) =>
+      (await link.run('renew-lock', physical(name), (client) =>
         scripts.runScript(client, scripts.RENEW_LOCK, [physical(name)], [owner, ttlMs]),
       )) === 1,
     release: async (name, owner) =>
-      (await link.run('release-lock', (client) =>
+      (await link.run('release-lock', physical(name), (client) =>
         scripts.runScript(client, scripts.RELEASE_LOCK, [physical(name)], [owner]),
       )) === 1,
   };

@@ -100,7 +100,9 @@ export class RedisBus implements BusBackend {
   }
 
   async leave(instance: string): Promise<void> {
-    await this.#options.link.run('hdel', (client) => client.hdel(this.#registryKey, `m:${instance}`));
+    await this.#options.link.run('hdel', this.#registryKey, (client) =>
+      client.hdel(this.#registryKey, `m:${instance}`),
+    );
   }
 
   async publish(payload: string, seed: EpochSeed): Promise<Registry> {
@@ -113,7 +115,9 @@ export class RedisBus implements BusBackend {
 
   async registry(): Promise<Registry | undefined> {
     const { link } = this.#options;
-    const fields = await link.runRepeatable('hgetall', (client) => client.hgetall(this.#registryKey));
+    const fields = await link.runRepeatable('hgetall', this.#registryKey, (client) =>
+      client.hgetall(this.#registryKey),
+    );
     return parseRegistry(new Map(Object.entries(fields)));
   }
 
@@ -122,7 +126,7 @@ export class RedisBus implements BusBackend {
   }
 
   #run(script: scripts.Script, args: (string | number)[]): Promise<unknown> {
-    return this.#options.link.run(script.name, (client) =>
+    return this.#options.link.run(script.name, this.#registryKey, (client) =>
       scripts.runScript(client, script, [this.#registryKey], args),
     );
   }

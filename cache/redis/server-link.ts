@@ -7,6 +7,7 @@ import { Deadlines } from './deadlines.ts';
 import { CacheFailure, toFailure, type FailureKind } from './failure.ts';
 import { UNKNOWN_INCARNATION } from './incarnations.ts';
 import type { Client } from './scripts.ts';
+import { ShardBreakers, type ShardBreaker } from './shard-breakers.ts';
 
 /** Told of every command: for metrics. `durationMs` counts from the hand-over to the answer. */
 export type CommandObserver = {
@@ -22,11 +23,19 @@ export type LinkOptions = {
   observer: CommandObserver;
 };
 
+type Sent = {
+  command: string;
+  connection: Connection;
+  shard: ShardBreaker | undefined;
+  startedAtMs: number;
+};
+
 /** The connections to the server: picks one for each command, bounds time and number, knows whether it is up. */
 export class ServerLink {
   readonly #options: LinkOptions;
   readonly #connections: Connection[];
   readonly #deadlines: Deadlines;
+  readonly #shards = new ShardBreakers();
   readonly #listeners: ((isUp: boolean) => void)[] = [];
   #isUp = false;
   #isClosed = false;
@@ -74,11 +83,15 @@ export class ServerLink {
   }
 
   /** Runs a command that may be repeated: tried again while the deadline lasts when its connection broke. */
-  async runRepeatable<Value>(command: string, send: (client: Client) => Promise<Value>): Promise<Value> {
+  async runRepeatable<Value>(
+    command: string,
+    physicalName: string,
+    send: (client: Client) => Promise<Value>,
+  ): Promise<Value> {
     const startedAtMs = performance.now();
     for (let attempt = 0; ; attempt += 1) {
       try {
-        return await this.run(command, send);
+        return await this.run(command, physicalName, send);
       } catch (error) {
         const isRetryable = error instanceof CacheFailure && error.kind === 'connection' && this.#isUp;
         const isInTime = performance.now() - startedAtMs < this.#options.config.timeoutMs;
@@ -87,10 +100,15 @@ export class ServerLink {
     }
   }
 
-  /** Runs a command once, within the deadline. @throws CacheFailure */
-  run<Value>(command: string, send: (client: Client) => Promise<Value>): Promise<Value> {
+  /** Runs a command once, within the deadline. `physicalName` says which node it concerns. @throws CacheFailure */
+  run<Value>(
+    command: string,
+    physicalName: string,
+    send: (client: Client) => Promise<Value>,
+  ): Promise<Value> {
     const connection = this.#pick();
-    if (connection === undefined) {
+    const shard = connection && this.#shards.of(connection.client, physicalName);
+    if (connection === undefined || shard?.admits(performance.now()) === false) {
       this.#options.observer.failed(command, this.#downReason ?? 'connection');
       return Promise.reject(
         new CacheFailure(this.#downReason ?? 'connection', `${command}: the server is down`),
@@ -100,15 +118,11 @@ export class ServerLink {
       this.#options.observer.failed(command, 'overload');
       return Promise.reject(new CacheFailure('overload', `${command}: too many commands in flight`));
     }
-    return this.#send(connection, command, send);
+    return this.#send({ command, connection, shard, startedAtMs: performance.now() }, send);
   }
 
-  #send<Value>(
-    connection: Connection,
-    command: string,
-    send: (client: Client) => Promise<Value>,
-  ): Promise<Value> {
-    const startedAtMs = performance.now();
+  #send<Value>(sent: Sent, send: (client: Client) => Promise<Value>): Promise<Value> {
+    const { command, connection } = sent;
     this.#inFlight += 1;
     connection.inFlight += 1;
     return new Promise((resolve, reject) => {
@@ -119,13 +133,14 @@ export class ServerLink {
         this.#inFlight -= 1;
         connection.inFlight -= 1;
         deadline.settle();
-        this.#record(connection, command, startedAtMs, failure);
+        this.#record(sent, failure);
         return true;
       };
       const fail = (failure: CacheFailure): void => {
         if (settle(failure)) reject(failure);
       };
       const deadline = this.#deadlines.begin(() => fail(new CacheFailure('timeout', `${command} timed out`)));
+      connection.cork();
       send(connection.client).then(
         (value) => settle(undefined) && resolve(value),
         (error: unknown) => fail(toFailure(error, command)),
@@ -133,19 +148,18 @@ export class ServerLink {
     });
   }
 
-  #record(
-    connection: Connection,
-    command: string,
-    startedAtMs: number,
-    failure: CacheFailure | undefined,
-  ): void {
+  #record({ connection, shard, command, startedAtMs }: Sent, failure: CacheFailure | undefined): void {
+    const nowMs = performance.now();
+    const { observer } = this.#options;
     if (failure === undefined) {
-      connection.succeeded();
-      this.#options.observer.finished(command, performance.now() - startedAtMs);
+      (shard ?? connection).succeeded();
+      observer.finished(command, nowMs - startedAtMs);
       return;
     }
-    this.#options.observer.failed(command, failure.kind);
-    connection.failed(failure);
+    observer.failed(command, failure.kind);
+    // On a cluster the node is to blame, and the others go on.
+    if (shard === undefined) connection.failed(failure);
+    else shard.failed(failure, nowMs);
   }
 
   #pick(): Connection | undefined {

@@ -3,6 +3,7 @@ import { createRegistry } from '../../core/metrics.ts';
 import type { Cache } from '../../cache/cache.ts';
 import { defaultCacheConfig, parseCacheUrl, type CacheConfig } from '../../cache/config.ts';
 import { createMemoryServer, openCache, type CacheParts } from '../../cache/open-cache.ts';
+import { startCacheCluster, type CacheCluster } from '../support/cache-cluster.ts';
 import { startCacheServer, type CacheServer, type CacheServerOptions } from '../support/cache-server.ts';
 
 /** A server, and any number of clients that share it as processes would. */
@@ -70,4 +71,25 @@ export async function until(
     if (performance.now() > endMs) throw new Error(`never happened: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
+}
+
+/** The same over a cluster of three primaries. */
+export async function clusterRig(): Promise<Rig & { cluster: CacheCluster }> {
+  const cluster = await startCacheCluster();
+  const target = parseCacheUrl(cluster.url);
+  if (target?.kind !== 'server') throw new Error(`no cache URL: ${cluster.url}`);
+  const rig = rigOf(undefined, (overrides, parts) =>
+    openCache(configFor(cluster.url, { target: { ...target, topology: 'cluster' }, ...overrides }), {
+      ...silentParts(),
+      ...parts,
+    }),
+  );
+  return {
+    ...rig,
+    cluster,
+    close: async () => {
+      await rig.close();
+      await cluster.close();
+    },
+  };
 }

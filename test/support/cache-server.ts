@@ -121,6 +121,10 @@ async function launch(started: Launch, extraArgs: readonly string[]): Promise<Ch
   const child = spawn(started.binary, [...argsOf(started), ...(started.options.args ?? []), ...extraArgs], {
     stdio: ['ignore', 'pipe', 'pipe'],
   });
+  // However this process ends, its servers end with it.
+  const endWithParent = (): void => void child.kill('SIGKILL');
+  process.once('exit', endWithParent);
+  child.once('exit', () => process.off('exit', endWithParent));
   let output = '';
   for (const stream of [child.stdout, child.stderr]) {
     stream.on('data', (chunk: Buffer) => {

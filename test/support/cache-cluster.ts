@@ -1,0 +1,65 @@
+import { Redis } from 'ioredis';
+import { freePort, startCacheServer, type CacheServer } from './cache-server.ts';
+
+const PRIMARIES = 3;
+const SLOTS = 16_384;
+const FORM_TIMEOUT_MS = 30_000;
+
+export type CacheCluster = {
+  /** As CACHE_URL takes it. */
+  url: string;
+  primaries: readonly CacheServer[];
+  close(): Promise<void>;
+};
+
+/** A real cluster of three primaries, each with a third of the slots. */
+export async function startCacheCluster(): Promise<CacheCluster> {
+  const busPorts = await Promise.all(Array.from({ length: PRIMARIES }, freePort));
+  const primaries = await Promise.all(
+    busPorts.map((busPort) => startCacheServer({ args: clusterArgs(busPort) })),
+  );
+  const close = async (): Promise<void> => {
+    await Promise.all(primaries.map((primary) => primary.close()));
+  };
+  try {
+    await form(primaries, busPorts);
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  return { url: primaries.map(({ host, port }) => `${host}:${port}`).join(','), primaries, close };
+}
+
+function clusterArgs(busPort: number): string[] {
+  return [
+    ...['--cluster-enabled', 'yes', '--cluster-config-file', 'nodes.conf', '--cluster-port', String(busPort)],
+    ...['--cluster-node-timeout', '1000', '--cluster-require-full-coverage', 'no'],
+  ];
+}
+
+async function form(primaries: readonly CacheServer[], busPorts: readonly number[]): Promise<void> {
+  const admins = primaries.map(({ host, port }) => new Redis({ host, port }));
+  try {
+    for (const [index, admin] of admins.entries()) {
+      const first = Math.floor((SLOTS / PRIMARIES) * index);
+      const last = Math.floor((SLOTS / PRIMARIES) * (index + 1)) - 1;
+      await admin.call('CLUSTER', 'ADDSLOTSRANGE', first, last);
+      await admin.call('CLUSTER', 'SET-CONFIG-EPOCH', index + 1);
+    }
+    for (const [index, { host, port }] of primaries.entries()) {
+      if (index > 0) await admins[0]?.call('CLUSTER', 'MEET', host, port, busPorts[index] ?? 0);
+    }
+    const endMs = performance.now() + FORM_TIMEOUT_MS;
+    while (!(await Promise.all(admins.map(isFormed))).every(Boolean)) {
+      if (performance.now() > endMs) throw new Error('the cluster did not form');
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  } finally {
+    for (const admin of admins) admin.disconnect();
+  }
+}
+
+async function isFormed(admin: Redis): Promise<boolean> {
+  const info = String(await admin.call('CLUSTER', 'INFO'));
+  return info.includes('cluster_state:ok') && info.includes(`cluster_known_nodes:${PRIMARIES}`);
+}
