@@ -31,10 +31,9 @@ export async function startCacheCluster(): Promise<CacheCluster> {
 }
 
 function clusterArgs(busPort: number): string[] {
-  return [
-    ...['--cluster-enabled', 'yes', '--cluster-config-file', 'nodes.conf', '--cluster-port', String(busPort)],
-    ...['--cluster-node-timeout', '1000', '--cluster-require-full-coverage', 'no'],
-  ];
+  const enabled = ['--cluster-enabled', 'yes', '--cluster-config-file', 'nodes.conf'];
+  const timing = ['--cluster-node-timeout', '1000', '--cluster-require-full-coverage', 'no'];
+  return [...enabled, ...timing, '--cluster-port', String(busPort)];
 }
 
 async function form(primaries: readonly CacheServer[], busPorts: readonly number[]): Promise<void> {
