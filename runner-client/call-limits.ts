@@ -10,14 +10,16 @@ export class CallLimits {
     this.#maxPerDeployment = maxPerDeployment;
   }
 
-  /** Takes a place and answers how to give it back; undefined when there is none. */
+  /** Takes a place and answers how to give it back, once however often it is called; undefined when there is none. */
   tryEnter(deploymentId: string): (() => void) | undefined {
     const own = this.#perDeployment.get(deploymentId) ?? 0;
     if (this.#calls >= this.#maxCalls || own >= this.#maxPerDeployment) return undefined;
     this.#calls += 1;
     this.#perDeployment.set(deploymentId, own + 1);
+    let isHeld = true;
     return () => {
-      this.#leave(deploymentId);
+      if (isHeld) this.#leave(deploymentId);
+      isHeld = false;
     };
   }
 

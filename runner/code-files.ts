@@ -41,7 +41,7 @@ export class CodeFiles {
 
   /** Notes that the deployment is in use, so that its files stay. */
   touch(projectId: string, deploymentId: string): void {
-    this.#index.touch(join(projectId, deploymentId));
+    this.#index.touchDeployment(join(projectId, deploymentId));
   }
 
   /** Removes what was not used for a while. */

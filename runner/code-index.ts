@@ -1,5 +1,5 @@
 import { readdir, rm, rmdir, stat } from 'node:fs/promises';
-import { dirname, join, sep } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { Clock } from '../core/clock.ts';
 import { messageOf } from '../core/errors.ts';
 import type { Logger } from '../core/log.ts';
@@ -16,6 +16,8 @@ export class CodeIndex {
   readonly #settings: Settings;
   /** By path below the root. */
   readonly #entries = new Map<string, Entry>();
+  /** Last uses of deployments as a whole, by path below the root: one write for each call. */
+  readonly #deployments = new Map<string, number>();
   #bytes = 0;
 
   constructor(settings: Settings) {
@@ -43,12 +45,15 @@ export class CodeIndex {
     await this.#shrink(path);
   }
 
-  /** Notes a use of a copy, or of all copies of a deployment. */
+  /** Notes a use of one copy. */
   touch(path: string): void {
-    const usedMs = this.#settings.clock.nowMs();
     const entry = this.#entries.get(path);
-    if (entry !== undefined) entry.usedMs = usedMs;
-    else for (const [known, one] of this.#entries) if (known.startsWith(path + sep)) one.usedMs = usedMs;
+    if (entry !== undefined) entry.usedMs = this.#settings.clock.nowMs();
+  }
+
+  /** Notes a use of a deployment: all of its copies count as used. */
+  touchDeployment(path: string): void {
+    this.#deployments.set(path, this.#settings.clock.nowMs());
   }
 
   async remove(path: string): Promise<void> {
@@ -66,17 +71,26 @@ export class CodeIndex {
   /** Removes what was unused for too long. */
   async sweep(): Promise<void> {
     const before = this.#settings.clock.nowMs() - this.#settings.idleMs;
-    for (const [path, entry] of this.#entries) if (entry.usedMs < before) await this.remove(path);
+    for (const [path, usedMs] of this.#uses()) if (usedMs < before) await this.remove(path);
+    for (const [path, usedMs] of this.#deployments) if (usedMs < before) this.#deployments.delete(path);
   }
 
   /** Removes the longest unused until the rest fits; never the newest. */
   async #shrink(newest: string): Promise<void> {
     if (this.#bytes <= this.#settings.maxBytes) return;
-    const byAge = [...this.#entries].toSorted(([, a], [, b]) => a.usedMs - b.usedMs);
+    const byAge = this.#uses().toSorted(([, a], [, b]) => a - b);
     for (const [path] of byAge) {
       if (this.#bytes <= this.#settings.maxBytes) return;
       if (path !== newest) await this.remove(path);
     }
+  }
+
+  /** Copies with their last use, their own or that of their deployment. */
+  #uses(): [path: string, usedMs: number][] {
+    return [...this.#entries].map(([path, { usedMs }]) => [
+      path,
+      Math.max(usedMs, this.#deployments.get(dirname(path)) ?? 0),
+    ]);
   }
 
   async #takeUp(path: string): Promise<void> {

@@ -67,7 +67,8 @@ export const runnerFields: {
   /** Largest function code, in bytes; default 16 MiB. */
   FUNCTION_MAX_CODE_BYTES: field.int(16 * 1024 * 1024, 1),
   /**
-   * Networks that functions may connect to: CIDR blocks, or the words `public`, `private`, `local`; default `public`.
+   * Networks that functions may connect to: CIDR blocks, or the words `public`, `private`, `local`; default `public`,
+   * alone `none` for no network at all.
    * `public,private` lets them reach a database in the same network, and everything else there.
    */
   FUNCTION_NETWORK_ALLOW: networks(['public']),
@@ -98,6 +99,7 @@ const NETWORK = /^(public|private|local|network|[0-9a-fA-F:.]+\/\d{1,3})$/;
 
 function networks(fallback: readonly string[]): z.ZodType<readonly string[]> {
   return field.list().transform((items, context) => {
+    if (items.length === 1 && items[0] === 'none') return [];
     if (items.every((item) => NETWORK.test(item))) return items.length === 0 ? fallback : items;
     context.addIssue('must be CIDR blocks or the words public, private, local, network, separated by commas');
     return z.NEVER;

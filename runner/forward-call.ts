@@ -51,6 +51,8 @@ export type ForwardOptions = {
   /** Marks the dispatcher's own answers. */
   token: string;
   signal: AbortSignal;
+  /** The protocols of an upgrade; undefined for an ordinary request. */
+  upgrade: string | undefined;
   /** Called when the connection is done with the call, tunnels included. */
   onFinished: () => void;
 };
@@ -66,7 +68,7 @@ export async function forwardCall(request: IncomingMessage, options: ForwardOpti
       method: request.method ?? 'GET',
       headers: functionHeaders(request, hasBody),
       body: hasBody ? new RequestBody(request) : null,
-      upgrade: request.headers.upgrade ?? null,
+      upgrade: options.upgrade ?? null,
     },
     exchange,
   );

@@ -7,6 +7,9 @@ import type { FunctionMetrics } from './function-metrics.ts';
 
 /** How often processes are looked after; a stuck one is found after so many unanswered looks. */
 const TICKS_UNTIL_STUCK = 8;
+/** A deployment whose processes ended badly so often within this time is not given another one until it has passed. */
+const MAX_BAD_ENDS = 5;
+const BAD_ENDS_MS = 30_000;
 /** Wait before a spare process that ended at its start is replaced. */
 const RESTART_DELAY_MS = 1000;
 
@@ -35,6 +38,8 @@ export class FunctionPool {
   readonly #assigned = new Map<string, FunctionProcess>();
   readonly #spares: FunctionProcess[] = [];
   readonly #alive = new Set<FunctionProcess>();
+  /** When processes of a deployment ended badly, by its key. */
+  readonly #badEnds = new Map<string, number[]>();
   readonly #ticker: NodeJS.Timeout;
   #isClosed = false;
 
@@ -62,12 +67,18 @@ export class FunctionPool {
   /**
    * The process of the deployment, a new one if need be (await its `ready`).
    *
-   * @throws EdgeError RUNNER_OVERLOADED when every process has calls under way.
+   * @throws EdgeError RUNNER_OVERLOADED when every process has calls under way; RUNNER_BROKE_OFF when the deployment
+   *   has just ended one process after another.
    */
   acquire(owner: Owner): FunctionProcess {
     const known = this.find(owner);
     if (known !== undefined) return known;
     if (this.#isClosed) throw new EdgeError('DRAINING');
+    if (this.#recentBadEnds(keyOf(owner)).length >= MAX_BAD_ENDS) {
+      throw new EdgeError('RUNNER_BROKE_OFF', {
+        detail: 'its processes end one after another; held back for a while',
+      });
+    }
     this.#makeRoom();
     const process = this.#takeSpare() ?? this.#spawn();
     process.owner = owner;
@@ -124,9 +135,20 @@ export class FunctionPool {
     this.#alive.delete(process);
     this.#detach(process);
     this.#parts.metrics.processEnded(reason);
-    const isWorthALine = reason === 'crashed' || reason === 'stuck' || reason === 'memory';
-    if (isWorthALine) this.#parts.log.warn({ ...process.owner, reason }, 'a function process ended');
+    if (reason === 'crashed' || reason === 'stuck' || reason === 'memory') {
+      this.#parts.log.warn({ ...process.owner, reason }, 'a function process ended');
+      if (process.owner !== undefined) this.#noteBadEnd(keyOf(process.owner));
+    }
     if (process.owner === undefined) setTimeout(() => this.#refill(), RESTART_DELAY_MS).unref();
+  }
+
+  #noteBadEnd(key: string): void {
+    this.#badEnds.set(key, [...this.#recentBadEnds(key), this.#parts.clock.monotonicMs()]);
+  }
+
+  #recentBadEnds(key: string): number[] {
+    const since = this.#parts.clock.monotonicMs() - BAD_ENDS_MS;
+    return (this.#badEnds.get(key) ?? []).filter((endedMs) => endedMs > since);
   }
 
   #end(process: FunctionProcess, reason: EndReason): void {
@@ -143,7 +165,7 @@ export class FunctionPool {
   }
 
   #refill(): void {
-    if (this.#isClosed) return;
+    if (this.#isClosed || this.#spares.length >= this.#settings.spareProcesses) return;
     while (this.#spares.length < this.#settings.spareProcesses) this.#spares.push(this.#spawn());
     this.#report();
   }
@@ -155,6 +177,8 @@ export class FunctionPool {
       else process.tick(TICKS_UNTIL_STUCK);
       if (process.endReason !== undefined) this.#detach(process);
     }
+    for (const key of this.#badEnds.keys())
+      if (this.#recentBadEnds(key).length === 0) this.#badEnds.delete(key);
   }
 
   #report(): void {

@@ -38,8 +38,17 @@ export type ProcessSettings = {
 
 // What V8 reserves as writable at start counts as data although it is never touched; measured, with some room.
 const RESERVED_DATA_MB = 640;
-// RLIMIT_DATA turns an allocation past the limit into a RangeError of the function; no core files of functions' memory.
-const LIMIT_AND_EXEC = 'ulimit -c 0; ulimit -d "$1" 2>/dev/null; shift; exec "$@"';
+// RLIMIT_DATA turns an allocation past the limit into a RangeError of the function; no core files of functions' memory;
+// and where the whole machine runs out of memory, functions go before the programs that serve everybody.
+const LIMIT_AND_EXEC = `
+ulimit -c 0
+ulimit -d "$1" 2>/dev/null
+{ echo 500 > /proc/self/oom_score_adj; } 2>/dev/null
+shift
+exec "$@"
+`;
+/** Every so many ticks a process that nobody calls is asked too. */
+const REST_TICKS = 8;
 
 let sequence = 0;
 
@@ -61,6 +70,7 @@ export class FunctionProcess {
   readonly #loaded = new Map<string, string>();
   #endReason: EndReason | undefined;
   #unansweredTicks = 0;
+  #ticks = 0;
   #isPinging = false;
   #proof: Promise<void> | undefined;
 
@@ -141,8 +151,11 @@ export class FunctionProcess {
   tick(ticksUntilStuck: number): void {
     if (this.#endReason !== undefined) return;
     void this.#checkMemory();
-    if (!this.#isPinging) void this.#ping();
-    else if (++this.#unansweredTicks >= ticksUntilStuck) this.end('stuck');
+    this.#ticks += 1;
+    const isResting = this.callCount === 0 && this.#ticks % REST_TICKS !== 0;
+    if (!this.#isPinging) {
+      if (!isResting) void this.#ping();
+    } else if (++this.#unansweredTicks >= ticksUntilStuck) this.end('stuck');
   }
 
   async #ping(): Promise<void> {

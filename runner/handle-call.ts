@@ -74,7 +74,7 @@ type Attempt = { forwarded: Forwarded; process: FunctionProcess; finished: Promi
 
 /** `finished` resolves when the connection to the function is done with the call. */
 async function forwardOnce(
-  { target, request }: ClientCall,
+  { target, request, socket }: ClientCall,
   parts: CallParts,
   signal: AbortSignal,
 ): Promise<Attempt> {
@@ -89,7 +89,9 @@ async function forwardOnce(
     onFinished();
     return { forwarded: { kind: 'abandoned', error: signal.reason }, process, finished };
   }
-  const forwarded = await forwardCall(request, { process, token, signal, onFinished });
+  // Without a connection to hand over, an Upgrade header is a header like any other, to be ignored.
+  const upgrade = socket === undefined ? undefined : request.headers.upgrade;
+  const forwarded = await forwardCall(request, { process, token, signal, upgrade, onFinished });
   return { forwarded, process, finished };
 }
 

@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { connect } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { gunzipSync } from 'node:zlib';
 import { sendRequest as send } from '../support/send-request.ts';
 import { closeRunners, deploy, startTestRunner, type TestRunner } from './start-test-runner.ts';
@@ -251,3 +253,24 @@ test('health and metrics answer only what is no call; internal paths answer nobo
     expect(reply.status).toBe(404);
   }
 });
+
+test('an Upgrade header without an upgrade is ignored', async () => {
+  const { headers } = await deploy(runner, ECHO, { deploymentId: 'upgrade-header' });
+  const reply = await sendRaw(
+    runner.port,
+    `GET / HTTP/1.1\r\nHost: x\r\nUpgrade: h2c\r\nConnection: close\r\n${lines(headers)}\r\n`,
+  );
+  expect(reply).toMatch(/^HTTP\/1\.1 200 /);
+});
+
+function lines(headers: Record<string, string>): string {
+  return Object.entries(headers)
+    .map(([name, value]) => `${name}: ${value}\r\n`)
+    .join('');
+}
+
+async function sendRaw(port: number, bytes: string): Promise<string> {
+  const socket = connect(port, '127.0.0.1');
+  socket.write(bytes, 'latin1');
+  return text(socket);
+}

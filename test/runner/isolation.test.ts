@@ -187,3 +187,17 @@ test('an idle process is stopped, and its deployment starts again when it is cal
   await waitUntil(() => functionPids().length === 0);
   expect(await ask(runner, headers)).toEqual([200, '1']);
 });
+
+test('a deployment that ends one process after another is held back, and others are not', async () => {
+  const runner = await startTestRunner({ env: { FUNCTION_MEMORY_MB: '64' } });
+  const code =
+    'export default { fetch() { const kept = []; for (;;) kept.push(new Array(10_000).fill(kept.length)); } };';
+  const crashing = await deploy(runner, code, { deploymentId: 'crashing' });
+  const calm = await deploy(runner, HELLO, { deploymentId: 'calm' });
+  for (let round = 0; round < 8; round += 1) {
+    expect(await ask(runner, crashing.headers)).toEqual([500, 'Failed to run worker']);
+  }
+  const ends = await runner.registry.getSingleMetricAsString('function_process_ends_total');
+  expect(ends).toContain('{reason="crashed"} 5');
+  expect(await ask(runner, calm.headers)).toEqual([200, 'hello']);
+});

@@ -280,3 +280,12 @@ export default { async fetch(request, env) {
     'ORIGAN_PROJECT_ID',
   ]);
 });
+
+test('with no network allowed nothing can be reached', async () => {
+  const runner = await startTestRunner({ env: { FUNCTION_NETWORK_ALLOW: 'none' } });
+  const { headers } = await deploy(runner, REACH);
+  const port = await startLocalServer();
+  for (const to of [`http://127.0.0.1:${port}/`, 'http://192.0.2.1/', 'tcp:192.0.2.1:80']) {
+    expect((await ask(runner, headers, `/?to=${encodeURIComponent(to)}`))[1]).toBe('blocked');
+  }
+});
