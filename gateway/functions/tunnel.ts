@@ -1,6 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { releaseHandshake } from '../server/handshake.ts';
 
 /** How often the system asks a silent peer whether it is still there, milliseconds. */
 const PROBE_MS = 60_000;
@@ -11,6 +12,7 @@ export function joinTunnel(outgoing: ServerResponse, tunnel: { socket: Duplex; h
   const { socket: upstream, head } = tunnel;
   outgoing.flushHeaders();
   outgoing.detachSocket(client);
+  releaseHandshake(client);
   if (head.length > 0) client.write(head);
   connect(client, upstream);
   connect(upstream, client);

@@ -7,6 +7,7 @@ import type { Answer } from '../exchange.ts';
 import { checkHead } from './check-head.ts';
 import { Connections } from './connections.ts';
 import { drain } from './drain.ts';
+import { holdHandshake } from './handshake.ts';
 import { lingerAndClose } from './linger.ts';
 import { explainParserError, type ParserError } from './malformed.ts';
 import { formatRawAnswer } from './raw-answer.ts';
@@ -107,10 +108,12 @@ function takeUpgrades(server: Server, connections: Connections, options: HttpSer
     // Node has taken its own listeners away: until others come, a reset must not end the process.
     socket.on('error', () => socket.destroy());
     if (connection === undefined || connection.isRefused) return;
-    if (head.length > 0) socket.unshift(head);
     const outgoing = new ServerResponse(incoming);
     outgoing.shouldKeepAlive = false;
     outgoing.once('finish', () => lingerAndClose(socket));
+    holdHandshake(socket, head, () => {
+      if (!outgoing.writableEnded) socket.destroy();
+    });
     connection.enter(incoming, outgoing, () => {
       outgoing.assignSocket(socket as Socket);
       void options.onRequest(incoming, outgoing, checkHead(incoming, options.limits.maxHeaders));

@@ -184,10 +184,11 @@ test.each(IGNORED)('an upgrade is an ordinary request with %s', async (_name, he
   client.close();
 });
 
-test('a client that leaves within the handshake aborts the call', async () => {
+test.each(['ends', 'resets'])('a client that %s within the handshake aborts the call', async (how) => {
   const { edge, runner } = await setUp(async (socket) => {
     if ((await readRequestHead(socket)) === '') return;
-    client.socket.resetAndDestroy();
+    if (how === 'ends') client.socket.end();
+    else client.socket.resetAndDestroy();
     socket.resume();
   });
   const client = await openRaw(edge.port);
