@@ -18,6 +18,8 @@ export type Loader<Value> = (signal: AbortSignal) => Promise<Loaded<Value>>;
 export type InvalidateOptions = {
   /** An entry of at least this revision is newer than the invalidation and stays. */
   rev?: number | undefined;
+  /** The same for several keys, in their order: each has a revision of its own. */
+  revs?: readonly number[] | undefined;
   /**
    * The key showed nothing before (a domain that was just created), so that no gateway can serve anything older:
    * gateways unknown to a registry that has just begun are not waited for.

@@ -218,7 +218,9 @@ export class TieredCache implements Cache {
     options: InvalidateOptions = {},
   ): Promise<Invalidation> {
     return this.#invalidator.run(wanted, options, () =>
-      Promise.all(wanted.map((key) => this.#writer.purge(key, options.rev ?? 0))),
+      Promise.all(
+        wanted.map((key, index) => this.#writer.purge(key, options.revs?.[index] ?? options.rev ?? 0)),
+      ),
     );
   }
 

@@ -63,10 +63,9 @@ async function announceHosts(
       return NOTHING;
     }
     await mapConcurrently(shown, HOSTS_AT_ONCE, ({ host }) => warm(context, host));
-    const rev = Math.min(...shown.map((host) => host.rev));
     const outcome = await cache.invalidateMany(
       shown.map(({ host }) => keys.domain(host)),
-      { rev, isFirst },
+      { revs: shown.map(({ rev }) => rev), isFirst },
     );
     if (outcome.isComplete) await forgetPending(context, shown);
     return outcome;

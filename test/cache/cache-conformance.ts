@@ -218,7 +218,16 @@ export function cacheConformance(makeRig: () => Promise<Rig>): void {
       expect(heard).toContainEqual({ kind: 'key', family: 'response', name: key.name });
     });
 
-    it('names gateways in the order of one announcement for many keys', async () => {
+    it('keeps or ends each of many keys by its own revision', async () => {
+      const [newer, older] = [keys.domain(fresh()), keys.domain(fresh())];
+      await writer.set(newer, site('a', 5));
+      await writer.set(older, site('b', 99));
+      await writer.invalidateMany([newer, older], { revs: [5, 100] });
+      expect(await reader.get(newer)).toMatchObject({ kind: 'hit', value: { rev: 5 } });
+      expect(await reader.get(older)).toEqual({ kind: 'miss' });
+    });
+
+    it('acknowledges many keys with one announcement', async () => {
       const wanted = [keys.domain(fresh()), keys.domain(fresh())];
       expect(await writer.invalidateMany(wanted)).toMatchObject({
         isComplete: true,
