@@ -22,6 +22,8 @@ export type ProjectEnvironment = {
   id: string;
   name: string;
   revisionId: string | null;
+  /** Of the revision, ISO 8601. */
+  createdAt: string | null;
   variableNames: string[];
 };
 export const projectEnvironmentsSchema: z.ZodType<ProjectEnvironment[]> = z.array(
@@ -29,6 +31,7 @@ export const projectEnvironmentsSchema: z.ZodType<ProjectEnvironment[]> = z.arra
     id: z.string(),
     name: z.string(),
     revisionId: z.string().nullable(),
+    createdAt: z.string().nullable(),
     variableNames: z.array(z.string()),
   }),
 );

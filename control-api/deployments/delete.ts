@@ -23,12 +23,12 @@ export async function deleteDeployment(
   const hosts = await inTransaction(context.db, (tx) => deleteRows(tx, project.id, id));
   await publish(context, hosts);
   await context.cache.del(keysOfDeployment(id));
-  await deletePrefix(context, prefixOf(id));
+  await deletePrefix(context, prefixOfDeployment(id));
   const collected = await collectObjects(context, project.id);
   return { kind: 'deployment', id, ...collected };
 }
 
-function prefixOf(id: string): string {
+export function prefixOfDeployment(id: string): string {
   return `deployments/${id}/`;
 }
 
@@ -44,7 +44,7 @@ async function deleteRows(tx: Database, projectId: string, id: string): Promise<
     );
   }
   const hosts = await endHosts(tx, id);
-  await noteDeletion(tx, prefixOf(id));
+  await noteDeletion(tx, prefixOfDeployment(id));
   await tx.delete(deployments).where(isThis);
   return hosts;
 }

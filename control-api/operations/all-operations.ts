@@ -1,6 +1,7 @@
 import { accessOperations } from './access-operations.ts';
 import { deploymentOperations } from './deployment-operations.ts';
 import { domainOperations } from './domain-operations.ts';
+import { environmentOperations } from './environment-operations.ts';
 import { gatewayOperations } from './gateway-operations.ts';
 import type { Operation } from './operation.ts';
 import { projectOperations } from './project-operations.ts';
@@ -11,5 +12,6 @@ export const allOperations: readonly Operation[] = [
   ...projectOperations,
   ...deploymentOperations,
   ...domainOperations,
+  ...environmentOperations,
   ...accessOperations,
 ];

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import {
   begunDeploymentSchema,
+  deletedSchema,
   deploymentListSchema,
   deploymentSchema,
   flipResultSchema,
@@ -15,6 +16,7 @@ import {
 import { abortDeployment } from '../deployments/abort.ts';
 import { beginDeployment } from '../deployments/begin.ts';
 import { promoteDeployment, rollBack } from '../deployments/choose.ts';
+import { deleteDeployment } from '../deployments/delete.ts';
 import { getDeployment, listDeployments, toDeployment } from '../deployments/deployment.ts';
 import { finishDeployment } from '../deployments/finish.ts';
 import { missingObjects } from '../deployments/objects.ts';
@@ -71,6 +73,18 @@ export const deploymentOperations: readonly Operation[] = [
       const row = await getDeployment(context.db, input.project, input.params.id);
       return toDeployment(context, input.project, row);
     },
+  ),
+  projectOperation(
+    {
+      name: 'deployments.delete',
+      summary: 'Deletes a deployment that no track shows',
+      method: 'DELETE',
+      path: '/projects/:project/deployments/:id',
+      right: 'manage',
+      params: one,
+      answer: deletedSchema,
+    },
+    (context, input) => deleteDeployment(context, { project: input.project, id: input.params.id }),
   ),
   projectOperation(
     {

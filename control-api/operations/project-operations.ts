@@ -1,13 +1,21 @@
 import { eq } from 'drizzle-orm';
 import { z } from 'zod';
-import { identitySchema, projectListSchema, projectSchema } from '../../contracts/control-api-answers.ts';
+import {
+  deletedSchema,
+  identitySchema,
+  projectListSchema,
+  projectSchema,
+  purgeResultSchema,
+} from '../../contracts/control-api-answers.ts';
 import type { Identity } from '../../contracts/control-api.ts';
-import { createProjectSchema } from '../../contracts/control-api-requests.ts';
+import { createProjectSchema, purgeSchema } from '../../contracts/control-api-requests.ts';
 import type { Caller } from '../access/caller.ts';
 import { forbidden, hasRight } from '../access/rights.ts';
 import type { Context } from '../context.ts';
 import { memberships, organizations } from '../database/schema.ts';
+import { purge } from '../deployments/purge.ts';
 import { notFound } from '../failure.ts';
+import { deleteProject } from '../projects/delete.ts';
 import { chooseOrganization, createProject, listProjects, toProject } from '../projects/project.ts';
 import { projectOperation, userOperation, type Operation } from './operation.ts';
 
@@ -66,6 +74,31 @@ export const projectOperations: readonly Operation[] = [
       answer: projectSchema,
     },
     async (_context, input) => await Promise.resolve(toProject(input.project)),
+  ),
+  projectOperation(
+    {
+      name: 'projects.delete',
+      summary: 'Deletes a project with everything in it',
+      method: 'DELETE',
+      path: '/projects/:project',
+      right: 'own',
+      params: z.object({ project }),
+      answer: deletedSchema,
+    },
+    (context, input) => deleteProject(context, input.project),
+  ),
+  projectOperation(
+    {
+      name: 'projects.purge',
+      summary: 'Ends what caches have of a project: a domain, a deployment, tags, or everything',
+      method: 'POST',
+      path: '/projects/:project/purge',
+      right: 'deploy',
+      params: z.object({ project }),
+      body: purgeSchema,
+      answer: purgeResultSchema,
+    },
+    (context, input) => purge(context, input),
   ),
 ];
 
