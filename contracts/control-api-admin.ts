@@ -40,6 +40,10 @@ export const adminPaths = {
     `${API_PREFIX}/organizations/${segment(organization)}/members/${segment(user)}`,
   /** POST `{ name }`: 201 `User` (installation admins only). */
   users: (): string => `${API_PREFIX}/users`,
+  /** POST: 200 `SweepReport` (installation admins only). */
+  sweep: (): string => `${API_PREFIX}/sweep`,
+  /** POST `Exist`: 200 `Exist` with those that exist (installation admins only). */
+  exist: (): string => `${API_PREFIX}/exist`,
 } as const;
 
 export type EnvironmentInfo = {
@@ -107,6 +111,26 @@ export type CreatedToken = TokenInfo & {
 
 export type Organization = { id: string; name: string };
 export type User = { id: string; name: string };
+/** Ids of deployments and projects. */
+export type Exist = { deployments: string[]; projects: string[] };
+
+/** What a run of the collector found and did. */
+export type SweepReport = {
+  /** Changes of domains that the cache has still not been told of. */
+  pendingFlips: number;
+  /** Deployments whose client was not heard of for too long. */
+  givenUp: number;
+  /** Deployments deleted because their track keeps only so many. */
+  deployments: number;
+  /** Objects deleted because no deployment needs them, and their size. */
+  objects: number;
+  bytes: number;
+  /** Objects of the bucket that no row knew of, deleted. */
+  strayObjects: number;
+  /** Objects that the bucket has lost: the next deploy uploads them again. */
+  lostObjects: number;
+};
+
 export type Member = { userId: string; name: string; role: Role };
 
 const name = z.string().regex(/^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/, 'must be 1 to 63 of a-z, 0-9 and -');
@@ -198,3 +222,16 @@ export const memberSchema: z.ZodType<Member> = z.object({
   role: roleSchema,
 });
 export const changeMemberSchema: z.ZodType<{ role: Role }> = z.strictObject({ role: roleSchema });
+
+const ids = z.array(z.uuid()).max(10_000).default([]);
+export const existSchema: z.ZodType<Exist> = z.strictObject({ deployments: ids, projects: ids });
+
+export const sweepReportSchema: z.ZodType<SweepReport> = z.object({
+  pendingFlips: z.number(),
+  givenUp: z.number(),
+  deployments: z.number(),
+  objects: z.number(),
+  bytes: z.number(),
+  strayObjects: z.number(),
+  lostObjects: z.number(),
+});

@@ -1,4 +1,5 @@
 import { accessOperations } from './access-operations.ts';
+import { adminOperations } from './admin-operations.ts';
 import { deploymentOperations } from './deployment-operations.ts';
 import { domainOperations } from './domain-operations.ts';
 import { environmentOperations } from './environment-operations.ts';
@@ -14,4 +15,5 @@ export const allOperations: readonly Operation[] = [
   ...domainOperations,
   ...environmentOperations,
   ...accessOperations,
+  ...adminOperations,
 ];

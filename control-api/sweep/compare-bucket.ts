@@ -1,4 +1,5 @@
 import { and, eq, inArray, lt, sql } from 'drizzle-orm';
+import type { SweepReport } from '../../contracts/control-api-admin.ts';
 import { contentKey } from '../../contracts/object-keys.ts';
 import { inBatches } from '../batches.ts';
 import type { Context } from '../context.ts';
@@ -8,12 +9,7 @@ import { objects } from '../database/schema.ts';
 const GRACE_MS = 3_600_000;
 const HASHES_AT_ONCE = 1000;
 
-export type BucketFindings = {
-  /** Objects that no row knows of, deleted. */
-  strayObjects: number;
-  /** Objects that a row says are stored and that the bucket has lost: the next deploy uploads them again. */
-  lostObjects: number;
-};
+type BucketFindings = Pick<SweepReport, 'strayObjects' | 'lostObjects'>;
 
 /** Compares what the bucket has of a project with what the database says. */
 export async function compareBucket(context: Context, projectId: string): Promise<BucketFindings> {

@@ -1,4 +1,5 @@
 import { and, eq, isNotNull, lt, notInArray, sql } from 'drizzle-orm';
+import type { SweepReport } from '../../contracts/control-api-admin.ts';
 import { messageOf } from '../../core/errors.ts';
 import type { Context } from '../context.ts';
 import { deployments, projects, tracks } from '../database/schema.ts';
@@ -6,20 +7,11 @@ import { giveUp } from '../deployments/abort.ts';
 import { deleteDeployment } from '../deployments/delete.ts';
 import { publishPending } from '../deployments/publish.ts';
 import { collectObjects } from './collect-objects.ts';
-import { compareBucket, type BucketFindings } from './compare-bucket.ts';
+import { compareBucket } from './compare-bucket.ts';
 import { deletePending } from './delete-prefix.ts';
 
 const FAILED_KEPT_MS = 7 * 24 * 3_600_000;
 const DELETIONS_A_RUN = 500;
-
-export type SweepReport = BucketFindings & {
-  /** Changes of domains that the cache has still not been told of. */
-  pendingFlips: number;
-  givenUp: number;
-  deployments: number;
-  objects: number;
-  bytes: number;
-};
 
 /**
  * Puts right what crashes and time leave behind. Every step is safe beside deploys and beside a second sweeper; one

@@ -9,6 +9,7 @@ import { readControlApiConfig } from '../../control-api/config.ts';
 import { startControlApi, type ControlApi } from '../../control-api/start-control-api.ts';
 import { apiPaths, type BegunDeployment, type FlipResult } from '../../contracts/control-api.ts';
 import type { Manifest, Resource } from '../../contracts/manifest.ts';
+import type { Clock } from '../../core/clock.ts';
 import type { Environment } from '../../core/env.ts';
 import { silentLogger } from '../../core/log.ts';
 import { createRegistry } from '../../core/metrics.ts';
@@ -34,6 +35,7 @@ export type TestOptions = {
   env?: Environment;
   cache?: Cache | undefined;
   store?: ObjectStore;
+  clock?: Clock;
 };
 
 /** The real control API on a free port, with a directory as its bucket and no cache unless one is given. */
@@ -50,7 +52,13 @@ export async function startTestControlApi(options: TestOptions): Promise<TestCon
   });
   await mkdir(join(directory, 'bucket'), { recursive: true });
   const store = options.store ?? openStore({ kind: 'directory', root: join(directory, 'bucket') }, { log });
-  const api = await startControlApi(config, { log, registry: createRegistry(), cache, store });
+  const api = await startControlApi(config, {
+    log,
+    registry: createRegistry(),
+    cache,
+    store,
+    ...(options.clock === undefined ? {} : { clock: options.clock }),
+  });
   return { ...api, store, send: (...request) => send(api.url, request) };
 }
 

@@ -1,0 +1,43 @@
+import { inArray } from 'drizzle-orm';
+import { z } from 'zod';
+import { existSchema, sweepReportSchema } from '../../contracts/control-api-admin.ts';
+import { deployments, projects } from '../database/schema.ts';
+import { sweep } from '../sweep/sweep.ts';
+import { userOperation, type Operation } from './operation.ts';
+
+const nothing = z.object({});
+
+/** For the administrators of the installation. */
+export const adminOperations: readonly Operation[] = [
+  userOperation(
+    {
+      name: 'installation.sweep',
+      summary: 'Collects at once what nothing needs any more, and puts right what crashes left behind',
+      method: 'POST',
+      path: '/sweep',
+      isAdminOnly: true,
+      params: nothing,
+      answer: sweepReportSchema,
+    },
+    (context) => sweep(context),
+  ),
+  userOperation(
+    {
+      name: 'installation.exist',
+      summary: 'Which of these deployments and projects exist: for sweepers of caches',
+      method: 'POST',
+      path: '/exist',
+      isAdminOnly: true,
+      params: nothing,
+      body: existSchema,
+      answer: existSchema,
+    },
+    async ({ db }, { body }) => {
+      const [known, owners] = await Promise.all([
+        db.select({ id: deployments.id }).from(deployments).where(inArray(deployments.id, body.deployments)),
+        db.select({ id: projects.id }).from(projects).where(inArray(projects.id, body.projects)),
+      ]);
+      return { deployments: known.map(({ id }) => id), projects: owners.map(({ id }) => id) };
+    },
+  ),
+];
