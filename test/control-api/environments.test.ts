@@ -72,10 +72,10 @@ describe('environments', () => {
   });
 
   it('lose no change when many come at once', async () => {
-    const path = adminPaths.environment('site', 'busy');
+    const busy = adminPaths.environment('site', 'busy');
     const names = Array.from({ length: 20 }, (_value, index) => `V${index}`);
-    await Promise.all(names.map((name) => api.send('PATCH', path, { set: { [name]: '1' } })));
-    expect((await api.send('GET', path)).body.names).toEqual(names.toSorted());
+    await Promise.all(names.map((name) => api.send('PATCH', busy, { set: { [name]: '1' } })));
+    expect((await api.send('GET', busy)).body.names).toEqual(names.toSorted());
   });
 
   it('refuse names and sizes that no function could use', async () => {
