@@ -16,6 +16,7 @@ import { isUsableOnError, type Failure } from './reuse.ts';
 import { isErrorStatus } from './status-codes.ts';
 import type { StoredResponse } from './stored-response.ts';
 import { conditionsFor, describesSame, freshened, isAbout, mergedHeaders } from './validation.ts';
+import { variantKey } from './vary.ts';
 
 /** What came of asking the function. */
 export type Asking =
@@ -133,13 +134,14 @@ async function freshen(
 ): Promise<{ stored: StoredResponse; isStored: boolean }> {
   const judgement = judge(asked, { status: before.status, headers: merged, ...times });
   const markers = await markersOf(parts, snapshot, judgement);
-  const { policy, freshness, verdict } = judgement;
+  const { policy, freshness, verdict, varyNames } = judgement;
   const kept = verdict.kind === 'store' ? verdict.headers : merged;
   const stored = freshened(before, kept, {
     received: headers,
     policy,
     freshness,
     markers: markers ?? before.markers,
+    variant: variantKey(varyNames, asked.selecting.headers, asked.profile),
     ...times,
   });
   return { stored, isStored: verdict.kind === 'store' && markers !== undefined };

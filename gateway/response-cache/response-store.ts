@@ -54,7 +54,7 @@ export class ResponseStore {
     return undefined;
   }
 
-  /** The selected response from the shared cache, kept in memory from now on. */
+  /** The selected response from the shared cache. */
   async findShared(address: Address, selecting: Selecting): Promise<Lookup> {
     const indexKey = keyOf(address);
     const [bytes] = await this.#shared.read([indexKey]);
@@ -70,13 +70,12 @@ export class ResponseStore {
     if (stored === undefined) return { kind: 'none', why: 'vary-miss' };
     const state = await stateOf(this.#shared, stored.markers);
     if (state === 'purged') return { kind: 'none', why: 'uri-miss' };
-    this.#memory.put(address.key, stored);
     return { kind: 'found', stored, isSoftPurged: state === 'stale' };
   }
 
-  /** Whether memory knows the address with other selecting headers. */
-  hasOtherVariants(address: Address): boolean {
-    return this.#memory.get(address.key).length > 0;
+  /** Keeps in memory what came from the shared cache. */
+  keepNear(address: Address, stored: StoredResponse): void {
+    this.#memory.put(address.key, stored);
   }
 
   /** Names of selecting headers under which memory knows variants of the address. */

@@ -69,6 +69,7 @@ async function lookUp(parts: ServeParts, asked: Asked): Promise<Standing> {
   const isUnlikely = near === undefined && parts.hitForMiss.has(asked.address.key, parts.clock.nowMs());
   const shared = isUnlikely ? undefined : await parts.store.findShared(asked.address, asked.selecting);
   const found = shared?.kind === 'found' ? newer(near, shared) : near;
+  if (found !== undefined && found !== near) parts.store.keepNear(asked.address, found.stored);
   const missed = shared?.kind === 'none' ? shared.why : 'uri-miss';
   if (found === undefined || !isFor(asked, found)) return { found: undefined, reuse: undefined, missed };
   return { found, reuse: standingOf(parts, asked, found), missed };

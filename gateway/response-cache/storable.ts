@@ -49,8 +49,9 @@ export function storeVerdict(
   const why =
     refusedByRequest(request, rules) ??
     refusedByDirectives(response.status, rules) ??
-    refusedBySafety(request, headers, rules) ??
-    refusedAsUseless(response, rules);
+    refusedBySafety(headers, rules) ??
+    refusedAsUseless(response, rules) ??
+    refusedAsUnusual(request, headers, rules);
   return why === undefined ? { kind: 'store', headers } : { kind: 'refuse', why };
 }
 
@@ -77,17 +78,21 @@ function refusedByDirectives(
 }
 
 /** `headers`: those that would be stored. */
-function refusedBySafety(
+function refusedBySafety(headers: HeaderList, { profile }: StoreRules): Refusal | undefined {
+  // Section 4.1: such a response never matches a request.
+  if (varyNamesOf(headers) === '*') return 'vary';
+  return profile === 'safe' && hasField(headers, 'set-cookie') ? 'set-cookie' : undefined;
+}
+
+/** Something in the request may have made the response what it is, and nothing says whether it did. */
+function refusedAsUnusual(
   request: StoringRequest,
   headers: HeaderList,
   { profile }: StoreRules,
 ): Refusal | undefined {
   const vary = varyNamesOf(headers);
-  // Section 4.1: such a response never matches a request.
-  if (vary === '*') return 'vary';
-  if (profile === 'rfc') return undefined;
-  if (hasField(headers, 'set-cookie')) return 'set-cookie';
-  return request.unusualNames.every((name) => vary.includes(name)) ? undefined : 'unusual-request';
+  const isExplained = request.unusualNames.every((name) => vary.includes(name));
+  return profile === 'rfc' || isExplained ? undefined : 'unusual-request';
 }
 
 /** What can neither be served nor validated only takes up room. */

@@ -24,14 +24,13 @@ export function conditionsFor(stored: StoredResponse): Record<string, string> {
 }
 
 /**
- * Whether a 304 speaks of this stored response (RFC 9111 section 4.3.4). One that carries another strong validator speaks of
- * something that is not stored.
+ * Whether a 304 speaks of this stored response (RFC 9111 section 4.3.4): a strong validator must be the very one, a weak one
+ * must correspond. One that carries none answers the condition that it was asked with.
  */
 export function isAbout(stored: StoredResponse, notModified: HeaderList): boolean {
   const { etag, lastModified } = validatorsOf(notModified);
-  if (etag !== undefined && stored.etag !== undefined) {
-    return isStrong(etag) ? etag === stored.etag : isSameTag(etag, stored.etag);
-  }
+  if (etag !== undefined && isStrong(etag)) return etag === stored.etag;
+  if (etag !== undefined && stored.etag !== undefined) return isSameTag(etag, stored.etag);
   return (
     lastModified === undefined || stored.lastModified === undefined || lastModified === stored.lastModified
   );
@@ -53,6 +52,8 @@ export type Freshened = Exchanged & {
   received: HeaderList;
   policy: CachePolicy;
   freshness: Freshness;
+  /** Of the request that validated it: a message may change what selects the response. */
+  variant: string;
   markers: Markers;
 };
 
@@ -75,7 +76,7 @@ export function mergedHeaders(
 export function freshened(
   stored: StoredResponse,
   headers: HeaderList,
-  { received, policy, freshness, markers, requestedAtMs, receivedAtMs }: Freshened,
+  { received, policy, freshness, variant, markers, requestedAtMs, receivedAtMs }: Freshened,
 ): StoredResponse {
   const age: [string, string][] = [['Age', String(parseAge(received))]];
   return toStored({
@@ -88,6 +89,6 @@ export function freshened(
     markers,
     requestedAtMs,
     receivedAtMs,
-    variant: stored.variant,
+    variant,
   });
 }

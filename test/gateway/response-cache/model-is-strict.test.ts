@@ -1,0 +1,123 @@
+import { expect, test, vi } from 'vitest';
+import type { RequestDirectives } from '../../../gateway/response-cache/cache-control.ts';
+import type { CachePolicy } from '../../../gateway/response-cache/cache-policy.ts';
+import type { HeaderList } from '../../../runner-client/runner-client.ts';
+
+/** One rule of the cache broken: how the module that holds it is changed. */
+type Breakage = {
+  module: string;
+  break: (original: never) => object;
+};
+
+const ROOT = '../../../gateway/response-cache';
+
+// Each breaks one rule; the model has to notice. What it would not notice it does not test.
+const BREAKAGES: Record<string, Breakage> = {
+  'responses do not age': {
+    module: 'age.ts',
+    break: () => ({ currentAgeMs: ({ initialAgeMs }: { initialAgeMs: number }) => initialAgeMs }),
+  },
+  'selecting headers are not compared': { module: 'vary.ts', break: () => ({ variantKey: () => '' }) },
+  'a 304 about something else is believed': {
+    module: 'validation.ts',
+    break: () => ({ isAbout: () => true }),
+  },
+  'a HEAD that shows a change is taken for an update': {
+    module: 'validation.ts',
+    break: () => ({ describesSame: () => true }),
+  },
+  'whatever is stored is served when the function fails': {
+    module: 'reuse.ts',
+    break: () => ({ isUsableOnError: () => true }),
+  },
+  'nothing is ever purged': {
+    module: 'markers.ts',
+    break: () => ({ peekState: () => 'current', stateOf: async () => 'current' }),
+  },
+  'soft purges are hard': {
+    module: 'markers.ts',
+    break: (original: { stateOf: (...args: unknown[]) => Promise<string> }) => ({
+      peekState: () => undefined,
+      stateOf: async (...args: unknown[]) =>
+        (await original.stateOf(...args)) === 'current' ? 'current' : 'purged',
+    }),
+  },
+  'unsafe methods change nothing': {
+    module: 'invalidation.ts',
+    break: () => ({ isInvalidating: () => false }),
+  },
+  'failed unsafe methods invalidate': {
+    module: 'invalidation.ts',
+    break: () => ({ isInvalidating: (method: string) => method === 'POST' }),
+  },
+  'targeted fields are not read': {
+    module: 'cache-policy.ts',
+    break: (original: { policyOf: (headers: HeaderList) => CachePolicy }) => ({
+      policyOf: (headers: HeaderList) =>
+        original.policyOf(headers.filter(([name]) => name !== 'CDN-Cache-Control')),
+    }),
+  },
+  's-maxage is not read': breakPolicy(({ directives, ...rest }) => ({
+    ...rest,
+    directives: { ...directives, sMaxageS: undefined },
+  })),
+  'private responses are stored': breakPolicy(({ directives, ...rest }) => ({
+    ...rest,
+    directives: { ...directives, isPrivate: false },
+  })),
+  'must-revalidate is not read': breakPolicy(({ directives, ...rest }) => ({
+    ...rest,
+    directives: { ...directives, isMustRevalidate: false },
+  })),
+  'min-fresh is not honoured': breakRequest(({ minFreshS: _minFreshS, ...rest }) => ({
+    ...rest,
+    minFreshS: undefined,
+  })),
+  'no-cache in requests is not honoured': breakRequest((directives) => ({ ...directives, isNoCache: false })),
+  'of several the first is taken, not the most recent': {
+    module: 'memory-tier.ts',
+    break: () => ({ mostRecent: (candidates: unknown[]) => candidates.at(-1) }),
+  },
+  'what one client sent may shape what all get': {
+    module: 'asked.ts',
+    break: () => ({ isAlone: () => false }),
+  },
+  'error statuses are no errors': {
+    module: 'status-codes.ts',
+    break: () => ({ isErrorStatus: () => false }),
+  },
+  'every status may be guessed about': {
+    module: 'status-codes.ts',
+    break: () => ({ isHeuristicallyCacheable: () => true }),
+  },
+};
+
+function breakPolicy(change: (policy: CachePolicy) => CachePolicy): Breakage {
+  return {
+    module: 'cache-policy.ts',
+    break: (original: { policyOf: (headers: HeaderList) => CachePolicy }) => ({
+      policyOf: (headers: HeaderList) => change(original.policyOf(headers)),
+    }),
+  };
+}
+
+function breakRequest(change: (directives: RequestDirectives) => RequestDirectives): Breakage {
+  return {
+    module: 'cache-control.ts',
+    break: (original: { parseRequestDirectives: (...args: unknown[]) => RequestDirectives }) => ({
+      parseRequestDirectives: (...args: unknown[]) => change(original.parseRequestDirectives(...args)),
+    }),
+  };
+}
+
+test.each(Object.entries(BREAKAGES))('the model notices: %s', async (_rule, breakage) => {
+  const path = `${ROOT}/${breakage.module}`;
+  vi.resetModules();
+  vi.doMock(path, async (importOriginal) => {
+    const original: object = await importOriginal();
+    return { ...original, ...breakage.break(original as never) };
+  });
+  const { runModel } = await import('./model/run.ts');
+  await expect(runModel({ seed: 5, steps: 30_000 })).rejects.toThrow('expected');
+  vi.doUnmock(path);
+});

@@ -1,0 +1,228 @@
+import { EventEmitter } from 'node:events';
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
+import { Readable } from 'node:stream';
+import { text } from 'node:stream/consumers';
+import { openCache, createMemoryServer } from '../../../../cache/open-cache.ts';
+import type { Cache } from '../../../../cache/cache.ts';
+import { defaultCacheConfig } from '../../../../cache/config.ts';
+import type { Manifest } from '../../../../contracts/manifest.ts';
+import { EdgeError, toEdgeError } from '../../../../core/errors.ts';
+import { silentLogger } from '../../../../core/log.ts';
+import { createRegistry } from '../../../../core/metrics.ts';
+import { headerOf, type Answer, type Exchange } from '../../../../gateway/exchange.ts';
+import type { FunctionCaller } from '../../../../gateway/functions/call-function.ts';
+import { createTrustedProxies } from '../../../../gateway/functions/forwarded.ts';
+import type { Upstream } from '../../../../gateway/functions/upstream.ts';
+import { Flights } from '../../../../gateway/response-cache/collapse.ts';
+import { COLLAPSE_LIMITS } from '../../../../gateway/response-cache/create-response-cache.ts';
+import { HitForMiss } from '../../../../gateway/response-cache/hit-for-miss.ts';
+import { MemoryTier } from '../../../../gateway/response-cache/memory-tier.ts';
+import { ResponseStore } from '../../../../gateway/response-cache/response-store.ts';
+import { createCachedFunctionCaller } from '../../../../gateway/response-cache/serve-function.ts';
+import { sharedCacheOver } from '../../../../gateway/response-cache/shared-cache.ts';
+import type { CompiledSite } from '../../../../gateway/site/compile-site.ts';
+import type { FunctionReply } from '../../../../runner-client/runner-client.ts';
+import { manualClock, type ManualClock } from '../../../support/manual-clock.ts';
+import { sameTag, type Profile } from './rules.ts';
+import { toHeaders, type Content } from './content.ts';
+import type { Failure, Request, Step } from './generate.ts';
+import type { Outcome } from './reference.ts';
+
+export const START_MS: number = Date.UTC(2026, 0, 15);
+
+/** Two gateways with the real response cache, sharing one cache, in front of a function that answers as it is told. */
+export type System = {
+  clock: ManualClock;
+  request(request: Request, failure: Failure): Promise<Outcome>;
+  purge(step: Extract<Step, { kind: 'purge' }>): Promise<void>;
+  close(): Promise<void>;
+};
+
+type Gateway = { cache: Cache; functions: FunctionCaller; flights: Flights };
+
+export async function startModelSystem(
+  sites: readonly { profile: Profile; contents: Content[] }[],
+): Promise<System> {
+  const clock = manualClock(START_MS);
+  const memoryServer = createMemoryServer({ clock });
+  const calls: string[] = [];
+  let failure: Failure = 'none';
+  const upstream = playFunction(sites, clock, calls, () => failure);
+  const open = async (): Promise<Gateway> => {
+    const parts = { log: silentLogger(), registry: createRegistry(), clock, memoryServer, holdsLease: true };
+    const cache = openCache(defaultCacheConfig({}), parts);
+    await cache.connect();
+    const flights = new Flights();
+    return { cache, flights, functions: cachedCaller(cache, upstream, flights, clock) };
+  };
+  const gateways: [Gateway, Gateway] = [await open(), await open()];
+  return {
+    clock,
+    request: async (request, mode) => {
+      failure = mode;
+      calls.length = 0;
+      const gateway = gateways[request.gateway];
+      const outcome = await send(gateway, sites, request);
+      while (gateway.flights.count > 0) await new Promise((resolve) => setImmediate(resolve));
+      // Writes to the shared cache are not waited for by anyone.
+      await new Promise((resolve) => setImmediate(resolve));
+      return { ...outcome, calls: [...calls] };
+    },
+    purge: async ({ gateway, tag, mode }) => {
+      for (const index of sites.keys()) await gateways[gateway].cache.purgeTag(`project-${index}`, tag, mode);
+    },
+    close: async () => {
+      for (const { cache } of gateways) await cache.close();
+    },
+  };
+}
+
+function cachedCaller(
+  cache: Cache,
+  upstream: Upstream,
+  flights: Flights,
+  clock: ManualClock,
+): FunctionCaller {
+  const shared = sharedCacheOver(cache);
+  return createCachedFunctionCaller({
+    direct: { call: () => Promise.reject(new Error('nothing goes past the cache here')) },
+    upstream,
+    store: new ResponseStore(new MemoryTier({ maxBytes: 100_000_000 }), shared),
+    shared,
+    hitForMiss: new HitForMiss(),
+    flights,
+    clock,
+    trustedProxies: createTrustedProxies([]),
+    maxEntryBytes: 1_000_000,
+    limits: COLLAPSE_LIMITS,
+  });
+}
+
+function playFunction(
+  sites: readonly { contents: Content[] }[],
+  clock: ManualClock,
+  calls: string[],
+  failure: () => Failure,
+): Upstream {
+  return {
+    prepare: async ({ method, headers, target }, site) => ({
+      deploymentId: site.record.deploymentId,
+      projectId: site.record.projectId,
+      functionKey: 'all',
+      requestId: '1',
+      method,
+      target: target.rawPath,
+      headers: Object.entries(headers).map(([name, value]) => [name, String(value)]),
+      body: null,
+    }),
+    fetch: async (call) => {
+      const field = (name: string): string | undefined =>
+        call.headers.find(([each]) => each.toLowerCase() === name)?.[1];
+      const tag = field('if-none-match');
+      calls.push(tag ?? '-');
+      if (failure() === 'unreachable') throw new EdgeError('RUNNER_UNREACHABLE');
+      if (failure() === 'status-503') return replyWith(503, [], '');
+      const content = sites[Number(call.projectId.slice(-1))]?.contents[Number(call.target.slice(1))];
+      if (content === undefined) throw new Error(`no content at ${call.target}`);
+      const headers = toHeaders(content, clock.nowMs());
+      const isSame = call.method !== 'POST' && isNotModified(content, tag, field('if-modified-since'));
+      return isSame
+        ? replyWith(304, headers, '')
+        : replyWith(content.status, headers, String(content.version));
+    },
+    upgrade: () => Promise.reject(new Error('no upgrades here')),
+  };
+}
+
+function isNotModified(
+  { status, fields }: Content,
+  tag: string | undefined,
+  since: string | undefined,
+): boolean {
+  if (status !== 200) return false;
+  if (tag !== undefined) return fields.etag !== undefined && sameTag(fields.etag, tag);
+  return since !== undefined && fields.lastModified !== undefined && fields.lastModified <= Date.parse(since);
+}
+
+function replyWith(status: number, headers: FunctionReply['headers'], body: string): FunctionReply {
+  return { status, headers, body: Readable.from(body === '' ? [] : [Buffer.from(body)]) };
+}
+
+async function send(
+  { functions }: Gateway,
+  sites: readonly { profile: Profile }[],
+  request: Request,
+): Promise<Omit<Outcome, 'calls'>> {
+  const outgoing = Object.assign(new EventEmitter(), { destroyed: false, headersSent: false });
+  try {
+    const answer = await functions.call(exchangeOf(request, outgoing), siteOf(request.site, sites), {
+      kind: 'dynamic',
+      urlPath: '/*',
+      resourcePath: 'all.js',
+    });
+    const body = await bodyOf(answer, request);
+    const age = headerOf(answer.headers, 'age');
+    return {
+      status: answer.status,
+      version: body === '' ? undefined : Number(body),
+      age: age === undefined ? undefined : Number(age),
+    };
+  } catch (error) {
+    return { status: toEdgeError(error).status, version: undefined, age: undefined };
+  } finally {
+    outgoing.emit('close');
+  }
+}
+
+async function bodyOf({ body }: Answer, request: Request): Promise<string> {
+  const content = body === null ? '' : Buffer.isBuffer(body) ? body.toString() : await text(body);
+  return request.method === 'HEAD' ? '' : content;
+}
+
+function exchangeOf(request: Request, outgoing: EventEmitter): Exchange {
+  const headers = headersOf(request);
+  const incoming = {
+    headers,
+    rawHeaders: Object.entries(headers).flat(),
+    httpVersion: '1.1',
+    httpVersionMinor: 1,
+    socket: { remoteAddress: '127.0.0.1' },
+  };
+  return {
+    id: '1',
+    method: request.method,
+    headers,
+    target: {
+      host: 'site.test',
+      path: `/${request.url}`,
+      rawPath: `/${request.url}`,
+      search: '',
+    } as Exchange['target'],
+    incoming: incoming as unknown as IncomingMessage,
+    outgoing: outgoing as unknown as ServerResponse,
+    isUpgrade: false,
+    event: {} as Exchange['event'],
+  };
+}
+
+function headersOf({ selecting, isAuthorized, directives, ifNoneMatch }: Request): IncomingHttpHeaders {
+  const headers: IncomingHttpHeaders = { host: 'site.test', ...selecting };
+  if (isAuthorized) headers.authorization = 'Bearer x';
+  if (ifNoneMatch !== undefined) headers['if-none-match'] = ifNoneMatch;
+  const said = [
+    directives.noCache && 'no-cache',
+    directives.noStore && 'no-store',
+    directives.onlyIfCached && 'only-if-cached',
+    directives.maxAge !== undefined && `max-age=${directives.maxAge}`,
+    directives.minFresh !== undefined && `min-fresh=${directives.minFresh}`,
+    directives.maxStale !== undefined && `max-stale=${directives.maxStale}`,
+  ].filter((directive) => typeof directive === 'string');
+  if (said.length > 0) headers['cache-control'] = said.join(', ');
+  return headers;
+}
+
+function siteOf(index: number, sites: readonly { profile: Profile }[]): CompiledSite {
+  const config: Manifest = { version: 1, resources: [], cache: { profile: sites[index]?.profile } };
+  const record = { deploymentId: `deployment-${index}`, projectId: `project-${index}`, config };
+  return { record } as unknown as CompiledSite;
+}
