@@ -197,7 +197,7 @@ function exchangeOf(request: Request, outgoing: EventEmitter): Exchange {
       path: `/${request.url}`,
       rawPath: `/${request.url}`,
       search: '',
-    } as Exchange['target'],
+    },
     incoming: incoming as unknown as IncomingMessage,
     outgoing: outgoing as unknown as ServerResponse,
     isUpgrade: false,
