@@ -1,11 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { hashSlot } from '../../cache/redis/hash-slot.ts';
 import type { CacheServer } from '../../test/support/cache-server.ts';
 import type { TcpProxy } from '../../test/support/tcp-proxy.ts';
 import type { HammeredControlApi } from './control-api.ts';
 
 export type Scene = {
-  server: CacheServer;
-  /** One for each gateway, then the control API's. */
+  servers: readonly CacheServer[];
+  /** One for each gateway, then the control API's; none before a cluster. */
   proxies: readonly TcpProxy[];
   controlApi: HammeredControlApi;
   leaseMs: number;
@@ -16,8 +17,13 @@ export type Fault = { name: string; run(scene: Scene): Promise<void> };
 const anyOf = <Item>(items: readonly Item[]): Item | undefined =>
   items[Math.floor(Math.random() * items.length)];
 
-/** What happens to the system while it is being asked, one after the other, again and again. */
-export const FAULTS: readonly Fault[] = [
+const onlyOf = ({ servers }: Scene): CacheServer => {
+  const [server] = servers;
+  if (server === undefined) throw new Error('no cache server');
+  return server;
+};
+
+const SINGLE: readonly Fault[] = [
   {
     name: 'connections cut one by one',
     run: async ({ proxies }) => {
@@ -38,7 +44,8 @@ export const FAULTS: readonly Fault[] = [
   },
   {
     name: 'cache emptied',
-    run: async ({ server }) => {
+    run: async (scene) => {
+      const server = onlyOf(scene);
       const admin = server.admin();
       for (let times = 0; times < 3; times += 1) {
         await admin.flushall();
@@ -49,7 +56,8 @@ export const FAULTS: readonly Fault[] = [
   },
   {
     name: 'keys deleted behind our back',
-    run: async ({ server }) => {
+    run: async (scene) => {
+      const server = onlyOf(scene);
       const admin = server.admin();
       for (let times = 0; times < 40; times += 1) {
         await admin.del(`domain:host-${times % 20}.example`);
@@ -60,21 +68,24 @@ export const FAULTS: readonly Fault[] = [
   },
   {
     name: 'cache server stopped (SIGSTOP)',
-    run: async ({ server, leaseMs }) => {
+    run: async (scene) => {
+      const server = onlyOf(scene);
       server.pause();
-      await sleep(leaseMs * 1.5);
+      await sleep(scene.leaseMs * 1.5);
       server.resume();
     },
   },
   {
     name: 'cache server restarted, empty',
-    run: async ({ server }) => {
+    run: async (scene) => {
+      const server = onlyOf(scene);
       await server.restart();
     },
   },
   {
     name: 'cache server restarted from an old snapshot',
-    run: async ({ server }) => {
+    run: async (scene) => {
+      const server = onlyOf(scene);
       const admin = server.admin();
       await admin.save();
       admin.disconnect();
@@ -97,3 +108,61 @@ export const FAULTS: readonly Fault[] = [
     },
   },
 ];
+
+const CLUSTER: readonly Fault[] = [
+  {
+    name: 'a primary killed, started again empty',
+    run: async ({ servers }) => {
+      const victim = anyOf(servers);
+      await victim?.kill();
+      await sleep(1500);
+      await victim?.restart();
+    },
+  },
+  {
+    name: 'a primary stopped (SIGSTOP)',
+    run: async ({ servers, leaseMs }) => {
+      const victim = anyOf(servers);
+      victim?.pause();
+      await sleep(leaseMs * 1.5);
+      victim?.resume();
+    },
+  },
+  {
+    name: 'every connection closed by the servers',
+    run: async ({ servers }) => {
+      for (const server of servers) {
+        const admin = server.admin();
+        await admin.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
+        await admin.call('CLIENT', 'KILL', 'TYPE', 'pubsub', 'SKIPME', 'yes');
+        admin.disconnect();
+      }
+    },
+  },
+  {
+    name: 'all primaries emptied',
+    run: async ({ servers }) => {
+      for (const server of servers) {
+        const admin = server.admin();
+        await admin.flushall();
+        admin.disconnect();
+      }
+    },
+  },
+  {
+    name: 'the primary that holds the bus killed, started again empty',
+    run: async ({ servers }) => {
+      const slot = hashSlot('{bus}');
+      const victim = servers[Math.floor((slot * servers.length) / 16_384)];
+      await victim?.kill();
+      await sleep(1500);
+      await victim?.restart();
+    },
+  },
+];
+
+/** What happens to the system while it is being asked, one after the other, again and again. */
+export const FAULTS: Readonly<Record<'single' | 'cluster', readonly Fault[]>> = {
+  single: SINGLE,
+  cluster: CLUSTER,
+};

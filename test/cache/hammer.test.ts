@@ -4,14 +4,18 @@ import { runHammer } from '../../load/hammer/hammer.ts';
 const MINUTE = 60_000;
 
 describe('coherence under fire', () => {
-  it('never shows an older build after a flip was acknowledged', { timeout: 4 * MINUTE }, async () => {
-    const report = await runHammer({ minObservations: 200_000, maxDurationMs: 3 * MINUTE });
-    expect(report.violations).toEqual([]);
-    expect(report.failures).toBe(0);
-    expect(report.absences).toBe(0);
-    expect(report.observations).toBeGreaterThanOrEqual(200_000);
-    expect(report.flips).toBeGreaterThan(300);
-  });
+  it.each(['single', 'cluster'] as const)(
+    'never shows an older build after a flip was acknowledged: %s',
+    { timeout: 4 * MINUTE },
+    async (topology) => {
+      const report = await runHammer({ topology, minObservations: 200_000, maxDurationMs: 3 * MINUTE });
+      expect(report.violations).toEqual([]);
+      expect(report.failures).toBe(0);
+      expect(report.absences).toBe(0);
+      expect(report.observations).toBeGreaterThanOrEqual(200_000);
+      expect(report.flips).toBeGreaterThan(300);
+    },
+  );
 
   it.each(['compareAndSet', 'generationCheck', 'leases'] as const)(
     'finds violations within a minute when %s is off',
