@@ -13,7 +13,7 @@ export type CliContext = {
   /** Aborted by Ctrl-C. */
   signal: AbortSignal;
   /** Standard input to its end, for secrets that are piped in; undefined on a terminal. */
-  readInput(): Promise<string | undefined>;
+  readInput: () => Promise<string | undefined>;
 };
 
 /** Options that every command has. */

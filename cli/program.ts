@@ -1,6 +1,14 @@
 import { Command, CommanderError } from 'commander';
 import { CliError, EXIT, type ExitCode } from './cli-error.ts';
+import { completeCommand, completionCommand } from './commands/completion.ts';
 import { deployCommand } from './commands/deploy.ts';
+import { deploymentsCommand, promoteCommand, rollbackCommand } from './commands/deployments.ts';
+import { domainsCommand } from './commands/domains.ts';
+import { envCommand } from './commands/env.ts';
+import { initCommand } from './commands/init.ts';
+import { loginCommand, logoutCommand, whoamiCommand } from './commands/login.ts';
+import { logsCommand } from './commands/logs.ts';
+import { openCommand } from './commands/open.ts';
 import type { CliContext } from './context.ts';
 import { paint, type Terminal } from './terminal.ts';
 
@@ -28,19 +36,43 @@ function createProgram(context: CliContext): Command {
       'after',
       '\nExit codes: 0 done, 1 failed, 2 wrong usage, 3 unreachable, 4 denied, 5 not found, 6 conflict.',
     );
-  for (const command of [deployCommand(context)]) program.addCommand(command);
-  for (const command of [program, ...program.commands]) {
-    command.exitOverride().configureOutput({
-      writeOut: context.terminal.out,
-      writeErr: context.terminal.err,
-      // Written by runCli, which knows about --json.
-      outputError: () => undefined,
-    });
-  }
+  for (const create of COMMANDS) program.addCommand(create(context));
+  program.addCommand(
+    completeCommand(context, () => program),
+    { hidden: true },
+  );
+  configure(program, context.terminal);
   return program;
 }
 
 const VERSION = '0.1.0';
+
+const COMMANDS: readonly ((context: CliContext) => Command)[] = [
+  loginCommand,
+  logoutCommand,
+  whoamiCommand,
+  initCommand,
+  deployCommand,
+  deploymentsCommand,
+  promoteCommand,
+  rollbackCommand,
+  domainsCommand,
+  envCommand,
+  logsCommand,
+  openCommand,
+  completionCommand,
+];
+
+/** Nothing in commander may end the process or write past the terminal. */
+function configure(command: Command, terminal: Terminal): void {
+  command.exitOverride().configureOutput({
+    writeOut: terminal.out,
+    writeErr: terminal.err,
+    // Written by runCli, which knows about --json.
+    outputError: () => undefined,
+  });
+  for (const child of command.commands) configure(child, terminal);
+}
 
 /** Help and version end the program well; everything else is a wrong argument. */
 function endOfCommander(error: CommanderError, terminal: Terminal, isJson: boolean): ExitCode {

@@ -1,12 +1,12 @@
 import { resolve } from 'node:path';
 import { Command } from 'commander';
-import { CliError, EXIT } from '../cli-error.ts';
 import { printResult, withClient, type CliContext, type CommonOptions } from '../context.ts';
 import { deploySite, type DeployOptions } from '../deploy.ts';
 import { readGitSource } from '../git-source.ts';
 import { readVariables } from '../read-variables.ts';
 import { createDeployReporter, describeSummary } from '../report-deploy.ts';
-import { SITE_CONFIG_NAME } from '../site-config.ts';
+import { noProject } from '../project-name.ts';
+import { collect } from './project-option.ts';
 import { findLayout } from '../find-layout.ts';
 
 type DeployFlags = CommonOptions & {
@@ -20,8 +20,6 @@ type DeployFlags = CommonOptions & {
   create?: boolean;
   preview?: boolean;
 };
-
-const collect = (value: string, previous: string[]): string[] => [...previous, value];
 
 export function deployCommand(context: CliContext): Command {
   return new Command('deploy')
@@ -62,12 +60,7 @@ async function toDeployOptions(
   const functions = chosenFunctions(context, flags.functions);
   const { config } = await findLayout(directory, functions);
   const project = flags.project ?? config.project;
-  if (project === undefined) {
-    throw new CliError('NO_PROJECT', 'No project is named.', {
-      exitCode: EXIT.usage,
-      hint: `Pass --project NAME, or run origan init to write it into ${SITE_CONFIG_NAME}.`,
-    });
-  }
+  if (project === undefined) throw noProject();
   const configured = config.domain === undefined ? [] : [config.domain];
   return {
     directory,
