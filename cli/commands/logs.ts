@@ -1,3 +1,4 @@
+import { stripVTControlCharacters } from 'node:util';
 import type { Command } from 'commander';
 import { z } from 'zod';
 import {
@@ -85,9 +86,7 @@ function line({ terminal }: CliContext, { timestamp, level, message }: LogEntry)
   return `${time} ${paint(terminal, STYLES[level], level.padEnd(5))} ${printable(message)}\n`;
 }
 
-/** Build output may hold anything; only colours may pass to the terminal, never what moves its cursor. */
+/** Build output may hold anything: what moves a terminal's cursor or changes its state must not reach it. */
 function printable(message: string): string {
-  return message.replaceAll(/\u001B\[[\d;]*m|[\u0000-\u0008\u000B-\u001F\u007F]/g, (found) =>
-    found.endsWith('m') && found.length > 1 ? found : '',
-  );
+  return stripVTControlCharacters(message).replaceAll(/[^\P{Cc}\t\n]/gu, '');
 }

@@ -193,8 +193,8 @@ describe('every command', () => {
       expect([unnamed.code, unnamed.err]).toEqual([2, expect.stringContaining('No project is named')]);
       const token = await run([...args, '-p', 'x', '--token', 'wrong']);
       expect([token.code, token.err]).toEqual([4, expect.stringContaining('origan login')]);
-      const json = await run([...args, '-p', 'x', '--token', 'wrong', '--json']);
-      expect(JSON.parse(json.out)).toMatchObject({ error: { code: 'UNAUTHORIZED' } });
+      const scripted = await run([...args, '-p', 'x', '--token', 'wrong', '--json']);
+      expect(JSON.parse(scripted.out)).toMatchObject({ error: { code: 'UNAUTHORIZED' } });
     },
   );
 
