@@ -25,6 +25,7 @@ export function buildManifest(parts: ManifestParts): { manifest: Manifest; warni
     notFound: config.notFound ?? (rules.isSpa ? 'spa' : guessNotFound(files)),
     ...(rules.redirects.length > 0 ? { redirects: rules.redirects } : {}),
     ...(rules.headers.length > 0 ? { headers: rules.headers } : {}),
+    ...(config.pinByCookie === undefined ? {} : { pinByCookie: config.pinByCookie }),
     ...(config.headersOnFunctions === undefined ? {} : { headersOnFunctions: config.headersOnFunctions }),
     ...(config.cache === undefined ? {} : { cache: config.cache }),
   };

@@ -23,6 +23,7 @@ export type SiteConfig = {
     | { for: string; set: Record<string, string | string[]>; remove?: string[] | undefined }[]
     | undefined;
   headersOnFunctions?: boolean | undefined;
+  pinByCookie?: boolean | undefined;
   cache?: CacheOptions | undefined;
 };
 
@@ -51,6 +52,7 @@ const siteConfigSchema: z.ZodType<SiteConfig> = z.strictObject({
   redirects: z.array(redirect).optional(),
   headers: z.array(headerBlock).optional(),
   headersOnFunctions: z.boolean().optional(),
+  pinByCookie: z.boolean().optional(),
   cache: z
     .strictObject({
       profile: z.enum(['safe', 'rfc']).optional(),

@@ -88,6 +88,11 @@ export type Manifest = {
   headers?: HeaderRule[] | undefined;
   /** Whether header rules apply to function responses too; default false. */
   headersOnFunctions?: boolean | undefined;
+  /**
+   * Whether pages set a cookie that keeps what they ask for on their own build; default false. Query and header pin
+   * without it.
+   */
+  pinByCookie?: boolean | undefined;
   cache?: CacheOptions | undefined;
 };
 
@@ -155,6 +160,7 @@ const manifestFrame = z.object({
   redirects: z.array(redirectRule).optional(),
   headers: z.array(headerRule).optional(),
   headersOnFunctions: z.boolean().optional(),
+  pinByCookie: z.boolean().optional(),
   cache: z
     .object({
       profile: z.enum(['safe', 'rfc']).optional(),

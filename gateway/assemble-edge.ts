@@ -12,7 +12,10 @@ import { createMetadataReader } from './functions/read-metadata.ts';
 import { createRecorder } from './record.ts';
 import { createResponseCache } from './response-cache/create-response-cache.ts';
 import { createControlApiClient } from './site/control-api-client.ts';
+import { createRecentSites } from './site/recent-sites.ts';
 import { createSiteResolver } from './site/resolve-site.ts';
+import { createSiteCompiler } from './site/site-compiler.ts';
+import { createSkewProtection } from './site/skew-protection.ts';
 import { createContentCache } from './static/content-cache.ts';
 import { createFileServer } from './static/serve-file.ts';
 
@@ -34,11 +37,15 @@ export function assembleEdge(config: GatewayConfig, parts: EdgeParts, started: C
     timeoutMs: config.CONTROL_API_TIMEOUT_MS,
     log,
   });
+  const compile = createSiteCompiler();
   const contents = createContentCache({ maxBytes: config.STATIC_CACHE_BYTES, registry });
   const files = createFileServer({ contents, store, maxEntryBytes: config.STATIC_MAX_ENTRY_BYTES, log });
   started.push(runner, files);
   return {
-    sites: createSiteResolver(cache, controlApi, { deployDomain: config.ORIGAN_DEPLOY_DOMAIN }),
+    sites: createSiteResolver(cache, controlApi, { deployDomain: config.ORIGAN_DEPLOY_DOMAIN, compile }),
+    skew: createSkewProtection(
+      createRecentSites({ cache, controlApi, store, compile, nowMs: () => systemClock.nowMs(), log }),
+    ),
     files,
     functions: createResponseCache(
       {

@@ -2,11 +2,13 @@ import type { Logger } from '../core/log.ts';
 import type { FunctionCaller } from './functions/call-function.ts';
 import type { Recorder } from './record.ts';
 import type { SiteResolver } from './site/resolve-site.ts';
+import type { SkewProtection } from './site/skew-protection.ts';
 import type { FileServer } from './static/serve-file.ts';
 
 /** What the steps of a request work with, put together once at start. */
 export type Edge = {
   sites: SiteResolver;
+  skew: SkewProtection;
   files: FileServer;
   functions: FunctionCaller;
   recorder: Recorder;

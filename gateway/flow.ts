@@ -5,6 +5,7 @@ import type { Answer, Exchange } from './exchange.ts';
 import type { CompiledSite } from './site/compile-site.ts';
 import { editAnswer } from './site/edit-answer.ts';
 import { matchRoute, type FunctionRoute } from './site/match-route.ts';
+import { markPinned, type Found } from './site/skew-protection.ts';
 
 /**
  * The life of a request: which build the host shows, what of that build answers, and the answer. Steps that fail
@@ -12,8 +13,14 @@ import { matchRoute, type FunctionRoute } from './site/match-route.ts';
  */
 export async function answer(edge: Edge, exchange: Exchange): Promise<Answer> {
   const { target, method, headers } = exchange;
-  const site = await edge.sites.resolve(exchange);
+  const present = await edge.sites.resolve(exchange);
+  const { site, by } = await edge.skew.pin(exchange, present);
   const route = matchRoute(site, { ...target, method, headers });
+  const found = await edge.skew.findMissing(exchange, present, { site, route });
+  return markPinned(exchange, present, { by, answer: await answerWith(edge, exchange, found) });
+}
+
+async function answerWith(edge: Edge, exchange: Exchange, { site, route }: Found): Promise<Answer> {
   switch (route.kind) {
     case 'file':
       exchange.event.route = route.status === 404 ? 'not-found' : 'static';

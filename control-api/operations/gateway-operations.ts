@@ -1,8 +1,12 @@
 import { z } from 'zod';
+import { recentBuildsSchema } from '../../contracts/recent-builds.ts';
+import { recentBuildsOf } from '../deployments/recent-by-host.ts';
 import { Failure } from '../failure.ts';
 import { publicOperation, type Operation } from './operation.ts';
 
 const NAMES = ['deployments.getConfigByDomain', 'deployments.getConfig'] as const;
+
+const domainParams: z.ZodObject<{ domain: z.ZodString }> = z.object({ domain: z.string().min(1).max(300) });
 
 const site = z.object({
   config: z.unknown(),
@@ -11,18 +15,14 @@ const site = z.object({
   rev: z.number(),
 });
 
-/**
- * What gateways ask, without a token as they always have: every answer is public anyway, since it can be told from the
- * site itself. The specification uses the second name.
- */
-export const gatewayOperations: readonly Operation[] = NAMES.map((name) =>
+const siteOperations: readonly Operation[] = NAMES.map((name) =>
   publicOperation(
     {
       name,
       summary: 'Which deployment a host shows, and its manifest',
       method: 'GET',
       path: undefined,
-      params: z.object({ domain: z.string().min(1).max(300) }),
+      params: domainParams,
       answer: site,
     },
     async (context, { params }) => {
@@ -32,3 +32,21 @@ export const gatewayOperations: readonly Operation[] = NAMES.map((name) =>
     },
   ),
 );
+
+const recentOperation: Operation = publicOperation(
+  {
+    name: 'deployments.getRecentByDomain',
+    summary: 'Which deployments a host showed before the present one',
+    method: 'GET',
+    path: undefined,
+    params: domainParams,
+    answer: recentBuildsSchema,
+  },
+  async ({ db, clock }, { params }) => ({ builds: await recentBuildsOf(db, params.domain, clock.nowMs()) }),
+);
+
+/**
+ * What gateways ask, without a token as they always have: every answer is public anyway, since it can be told from the
+ * site itself. The specification uses the second name.
+ */
+export const gatewayOperations: readonly Operation[] = [...siteOperations, recentOperation];

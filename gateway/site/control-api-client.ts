@@ -1,16 +1,20 @@
 import { createTRPCUntypedClient, httpLink, TRPCClientError } from '@trpc/client';
 import superjson from 'superjson';
 import type { Loaded } from '../../cache/lookup.ts';
+import { recentBuildsSchema, type RecentBuild } from '../../contracts/recent-builds.ts';
 import { parseSiteRecord, type SiteRecord } from '../../contracts/site.ts';
 import { EdgeError, messageOf } from '../../core/errors.ts';
 import type { Logger } from '../../core/log.ts';
 
 // What the control API answers for a domain whose deployment has no manifest yet: not kept for long.
 const EMPTY_CONFIG_TTL_MS = 5000;
+const RECENT_BUILDS = 'deployments.getRecentByDomain';
 
 export type ControlApiClient = {
   /** What a host shows, from the source of truth. Throws EdgeError CONTROL_API_FAILED: failed is not unknown. */
   lookUpDomain(host: string, signal: AbortSignal): Promise<Loaded<SiteRecord>>;
+  /** The builds that the host showed before, newest first; none where the control API does not know them. */
+  recentBuilds(host: string): Promise<RecentBuild[]>;
 };
 
 export type ControlApiClientOptions = {
@@ -36,6 +40,17 @@ export function createControlApiClient(options: ControlApiClientOptions): Contro
       } catch (error) {
         if (isNotFound(error)) return { kind: 'absent' };
         if (error instanceof EdgeError) throw error;
+        throw new EdgeError('CONTROL_API_FAILED', { cause: error, detail: messageOf(error) });
+      }
+    },
+    recentBuilds: async (host) => {
+      const signal = AbortSignal.timeout(options.timeoutMs);
+      try {
+        const reply = await client.query(RECENT_BUILDS, { domain: host }, { signal });
+        return recentBuildsSchema.parse(reply).builds;
+      } catch (error) {
+        // Origan's own control API has no such procedure.
+        if (isNotFound(error)) return [];
         throw new EdgeError('CONTROL_API_FAILED', { cause: error, detail: messageOf(error) });
       }
     },

@@ -8,7 +8,7 @@ import type { Exchange } from '../exchange.ts';
 import type { CompiledSite } from './compile-site.ts';
 import type { ControlApiClient } from './control-api-client.ts';
 import { isPreviewHost } from './preview-host.ts';
-import { createSiteCompiler } from './site-compiler.ts';
+import { createSiteCompiler, type SiteCompiler } from './site-compiler.ts';
 
 export type SiteResolver = {
   /** The site without asking anyone, if it may be used right now: for the hot path. `host` is normalised. */
@@ -20,16 +20,17 @@ export type SiteResolver = {
 export type SiteResolverOptions = {
   /** Domain below which projects get their hosts: tells preview hosts from others. */
   deployDomain?: string | undefined;
+  compile?: SiteCompiler | undefined;
 };
 
 /** Domain -> build: near copy, shared cache, control API; each build compiled once. */
 export function createSiteResolver(
   cache: Cache,
-  controlApi: ControlApiClient,
+  controlApi: Pick<ControlApiClient, 'lookUpDomain'>,
   options: SiteResolverOptions = {},
 ): SiteResolver {
   const deployDomain = options.deployDomain === undefined ? undefined : normalizeHost(options.deployDomain);
-  const compile = createSiteCompiler();
+  const { compile = createSiteCompiler() } = options;
   const lookUp = (host: string): Promise<Resolved<SiteRecord>> =>
     cache.getWithFallback(keys.domain(host), (deadline) => controlApi.lookUpDomain(host, deadline));
   return {

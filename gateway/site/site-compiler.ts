@@ -2,6 +2,8 @@ import { LRUCache } from 'lru-cache';
 import type { SiteRecord } from '../../contracts/site.ts';
 import { compileSite, type CompiledSite } from './compile-site.ts';
 
+export type SiteCompiler = (record: SiteRecord, isPreview: boolean) => CompiledSite;
+
 // A compiled resource costs about 2 KiB with the headers kept ready for it.
 const MAX_COMPILED_RESOURCES = 100_000;
 const COST_OF_A_SITE = 10;
@@ -10,9 +12,7 @@ const COST_OF_A_SITE = 10;
  * Compiles each build once for the public and once for preview hosts: found by the identity of the record's near
  * copy, else by the deployment, which never changes. Bounded by the number of resources.
  */
-export function createSiteCompiler(
-  maxResources: number = MAX_COMPILED_RESOURCES,
-): (record: SiteRecord, isPreview: boolean) => CompiledSite {
+export function createSiteCompiler(maxResources: number = MAX_COMPILED_RESOURCES): SiteCompiler {
   const byRecord = {
     public: new WeakMap<SiteRecord, CompiledSite>(),
     preview: new WeakMap<SiteRecord, CompiledSite>(),

@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Answer } from '../exchange.ts';
 import type { CompiledSite } from '../site/compile-site.ts';
+import { PIN_COOKIE, PIN_HEADER, PIN_QUERY, requestedPin } from '../site/pin.ts';
 import type { ContentCache } from './content-cache.ts';
 import { acceptedCodings } from './negotiate.ts';
 import type { ReadyForm, ReadyForms } from './ready-form.ts';
@@ -25,6 +26,7 @@ export function fromMemory(
 ): Answer | undefined {
   if ((method !== 'GET' && method !== 'HEAD') || isUnusual(headers)) return undefined;
   const mark = url.indexOf('?');
+  if (isPinnedElsewhere(site, mark === -1 ? '' : url.slice(mark), headers)) return undefined;
   // Entries are ready only where a path reads the same encoded and decoded, so there is nothing to decode here.
   const entry = site.paths.get(mark === -1 ? url : url.slice(0, mark));
   if (entry?.kind !== 'file' || entry.ready === undefined) return undefined;
@@ -35,6 +37,16 @@ export function fromMemory(
   if (ifNoneMatch === undefined) return { status: 200, headers: ready.ok.concat(id), body: content.body };
   if (ifNoneMatch !== ready.etag) return undefined;
   return { status: 304, headers: ready.notModified.concat(id), body: null };
+}
+
+/** Whether the request may ask for another build, see site/pin.ts. */
+function isPinnedElsewhere({ record }: CompiledSite, search: string, headers: IncomingHttpHeaders): boolean {
+  const isPlain =
+    (search === '' || !search.includes(PIN_QUERY)) &&
+    headers[PIN_HEADER] === undefined &&
+    (headers.cookie === undefined || !headers.cookie.includes(PIN_COOKIE));
+  const pin = isPlain ? undefined : requestedPin({ search, headers });
+  return pin !== undefined && pin.deploymentId !== record.deploymentId;
 }
 
 /** Conditions and ranges that the ordinary way evaluates. */

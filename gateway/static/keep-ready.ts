@@ -20,6 +20,8 @@ export function keepReady(forms: FormFinder, { site, match, form, headers }: Ser
   const { entry, file } = match;
   const { etag } = validatorsOf(form);
   if (entry?.kind !== 'file' || form.source.kind !== 'memory' || etag === undefined) return;
+  // Such a page sets a cookie, or not, by request.
+  if (site.record.config.pinByCookie === true && file.contentType.startsWith('text/html')) return;
   // Only what a request can be compared with as it comes; forced rules go before files.
   if (!isPlainPath(entry.path) || site.redirects.mayForce(entry.path)) return;
   const ready: ReadyForms = (entry.ready ??= {});

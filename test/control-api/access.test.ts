@@ -76,7 +76,11 @@ const named = guarded.map((operation) => [operation.name, operation] as const);
 describe('who may do what', () => {
   it('leaves nothing but the look-up of gateways open to everybody', () => {
     const open = allOperations.filter(({ isPublic }) => isPublic).map(({ name }) => name);
-    expect(open).toEqual(['deployments.getConfigByDomain', 'deployments.getConfig']);
+    expect(open).toEqual([
+      'deployments.getConfigByDomain',
+      'deployments.getConfig',
+      'deployments.getRecentByDomain',
+    ]);
   });
 
   it.each(named)('%s refuses a request without a valid token', async (_name, operation) => {

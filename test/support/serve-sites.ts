@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { defaultCacheConfig } from '../../cache/config.ts';
 import { openCache } from '../../cache/open-cache.ts';
 import type { Manifest } from '../../contracts/manifest.ts';
+import type { RecentBuild } from '../../contracts/recent-builds.ts';
 import { contentKey } from '../../contracts/object-keys.ts';
 import type { SiteRecord } from '../../contracts/site.ts';
 import { systemClock } from '../../core/clock.ts';
@@ -17,7 +18,10 @@ import { createTrustedProxies } from '../../gateway/functions/forwarded.ts';
 import { handleRequest, refuseUnread } from '../../gateway/handle-request.ts';
 import { createRecorder } from '../../gateway/record.ts';
 import { startHttpServer } from '../../gateway/server/http-server.ts';
+import { createRecentSites } from '../../gateway/site/recent-sites.ts';
 import { createSiteResolver } from '../../gateway/site/resolve-site.ts';
+import { createSiteCompiler } from '../../gateway/site/site-compiler.ts';
+import { createSkewProtection } from '../../gateway/site/skew-protection.ts';
 import { createContentCache } from '../../gateway/static/content-cache.ts';
 import { createFileServer } from '../../gateway/static/serve-file.ts';
 import { runnerClientFields } from '../../runner-client/config.ts';
@@ -44,6 +48,9 @@ export type ServeOptions = {
   maxEntryBytes?: number;
   cacheBytes?: number;
   runnerUrl?: string;
+  /** The builds that a host showed before; their manifests are among the objects. */
+  recent?: (host: string) => RecentBuild[] | 'failing';
+  nowMs?: () => number;
   /** Whether hits take the short way, as in production. Default true. */
   hasShortWay?: boolean;
   /** Wraps the bucket, to delay, cut or fail it. */
@@ -80,8 +87,17 @@ export async function serveSites(options: ServeOptions): Promise<ServedSites> {
     if (found === 'failing') throw new EdgeError('CONTROL_API_FAILED');
     return found === undefined ? { kind: 'absent' } : { kind: 'found', value: found };
   };
+  const recentBuilds = async (host: string): Promise<RecentBuild[]> => {
+    const builds = options.recent?.(host) ?? [];
+    if (builds === 'failing') throw new EdgeError('CONTROL_API_FAILED');
+    return builds;
+  };
+  const compile = createSiteCompiler();
+  const controlApi = { lookUpDomain, recentBuilds };
+  const nowMs = options.nowMs ?? ((): number => Date.now());
   const edge: Edge = {
-    sites: createSiteResolver(cache, { lookUpDomain }, { deployDomain: options.deployDomain }),
+    sites: createSiteResolver(cache, controlApi, { deployDomain: options.deployDomain, compile }),
+    skew: createSkewProtection(createRecentSites({ cache, controlApi, store, compile, nowMs, log })),
     files,
     functions: createFunctionCaller({
       runner,

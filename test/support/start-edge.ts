@@ -19,6 +19,7 @@ import {
 import { startHttpServer, type HttpServer, type ServerLimits } from '../../gateway/server/http-server.ts';
 import { compileSite } from '../../gateway/site/compile-site.ts';
 import type { SiteResolver } from '../../gateway/site/resolve-site.ts';
+import { noSkewProtection } from '../../gateway/site/skew-protection.ts';
 import { createContentCache } from '../../gateway/static/content-cache.ts';
 import { createFileServer } from '../../gateway/static/serve-file.ts';
 import { runnerClientFields } from '../../runner-client/config.ts';
@@ -92,6 +93,7 @@ export async function startEdge(options: TestEdgeOptions = {}): Promise<TestEdge
   const { recorder, find } = tapRecorder(createRecorder(registry, log, false), records);
   const edge: Edge = {
     sites: oneSite(await publish(bucket.path, options)),
+    skew: noSkewProtection,
     files: createFileServer({
       contents: createContentCache({ maxBytes: 10_000_000, registry }),
       store: createDirectoryStore(bucket.path, log),
