@@ -7,7 +7,6 @@ import { silentLogger } from '../../core/log.ts';
 import { createRegistry } from '../../core/metrics.ts';
 import { createMemoryAnswerer } from '../../gateway/answer-from-memory.ts';
 import type { Edge } from '../../gateway/edge.ts';
-import { createFunctionCaller } from '../../gateway/functions/call-function.ts';
 import { createTrustedProxies } from '../../gateway/functions/forwarded.ts';
 import { handleRequest, refuseUnread } from '../../gateway/handle-request.ts';
 import {
@@ -17,6 +16,7 @@ import {
   type RequestEvent,
 } from '../../gateway/record.ts';
 import { startHttpServer, type HttpServer, type ServerLimits } from '../../gateway/server/http-server.ts';
+import { createResponseCache } from '../../gateway/response-cache/create-response-cache.ts';
 import { compileSite } from '../../gateway/site/compile-site.ts';
 import type { SiteResolver } from '../../gateway/site/resolve-site.ts';
 import { noSkewProtection } from '../../gateway/site/skew-protection.ts';
@@ -25,6 +25,7 @@ import { createFileServer } from '../../gateway/static/serve-file.ts';
 import { runnerClientFields } from '../../runner-client/config.ts';
 import { createRunnerClient } from '../../runner-client/create-runner-client.ts';
 import { createDirectoryStore } from '../../store/directory-store.ts';
+import { disabledCache } from './disabled-cache.ts';
 import { makeTempDir } from './temp-dir.ts';
 import { readEnvironment } from '../../core/env.ts';
 import { z } from 'zod';
@@ -99,12 +100,18 @@ export async function startEdge(options: TestEdgeOptions = {}): Promise<TestEdge
       store: createDirectoryStore(bucket.path, log),
       maxEntryBytes: 1_000_000,
     }),
-    functions: createFunctionCaller({
-      runner,
-      readMetadata: async () => undefined,
-      trustedProxies,
-      maxBodyBytes: options.maxBodyBytes ?? 100 * 1024 * 1024,
-    }),
+    functions: createResponseCache(
+      {
+        runner,
+        readMetadata: async () => undefined,
+        trustedProxies,
+        maxBodyBytes: options.maxBodyBytes ?? 100 * 1024 * 1024,
+        cache: disabledCache,
+        clock: systemClock,
+        registry,
+      },
+      { maxBytes: 10_000_000, maxEntryBytes: 1_000_000 },
+    ),
     recorder,
     log,
   };
