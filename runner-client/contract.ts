@@ -17,6 +17,9 @@ export const SIGNATURE_HEADER = 'x-origan-signature';
 /** Correlates the lines of gateway, runner and function. */
 export const REQUEST_ID_HEADER = 'x-origan-request-id';
 
+/** `1`: get the function ready and answer 204 without calling it; what comes with a request besides is ignored. */
+export const PREFETCH_HEADER = 'x-origan-prefetch';
+
 /** Prefix of every header that only the platform may set: removed from what clients send. */
 export const PLATFORM_HEADER_PREFIX = 'x-origan-';
 
@@ -48,4 +51,5 @@ export const SIGNED_HEADERS: readonly string[] = [
   METADATA_HEADER,
   METADATA_REF_HEADER,
   REQUEST_ID_HEADER,
+  PREFETCH_HEADER,
 ];

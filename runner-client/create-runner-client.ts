@@ -8,10 +8,16 @@ import type { RunnerClientConfig } from './config.ts';
 import { RUNNER_ERROR_HEADER } from './contract.ts';
 import { Exchange, type Outcome } from './exchange.ts';
 import { RequestBody } from './request-body.ts';
-import type { FunctionCall, FunctionReply, RunnerClient, UpgradeReply } from './runner-client.ts';
+import type {
+  FunctionCall,
+  FunctionName,
+  FunctionReply,
+  RunnerClient,
+  UpgradeReply,
+} from './runner-client.ts';
 import { createRunnerMetrics, type CallOutcome, type RunnerMetrics } from './runner-metrics.ts';
 import { Runner } from './runner-pool.ts';
-import { fieldValue, requestHeaders } from './wire-headers.ts';
+import { fieldValue, requestHeaders, type WireCall } from './wire-headers.ts';
 
 /** RFC 9110 section 9.2.2. */
 const IDEMPOTENT: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE']);
@@ -20,7 +26,7 @@ const MAX_ATTEMPTS = 3;
 export type RunnerClientParts = { log: Logger; registry: Registry; clock: Clock };
 
 type Attempt = {
-  call: FunctionCall;
+  call: WireCall;
   body: RequestBody | null;
   /** Protocols of an upgrade. */
   upgrade: string | undefined;
@@ -71,12 +77,25 @@ class PooledRunnerClient implements RunnerClient {
     return { kind: 'switched', headers, socket, head: Buffer.alloc(0) };
   }
 
+  async prefetch(name: FunctionName): Promise<boolean> {
+    try {
+      const empty = { method: 'GET', target: '/', headers: [], body: null };
+      const outcome = await this.#run({ ...name, ...empty, isPrefetch: true }, undefined);
+      if (outcome.kind !== 'reply') return false;
+      outcome.reply.body.destroy();
+      return outcome.reply.status === 204;
+    } catch {
+      // A function that is not ready costs its first caller some time, and nobody else anything.
+      return false;
+    }
+  }
+
   async close(): Promise<void> {
     await Promise.all(this.#runners.map((runner) => runner.pool.destroy()));
   }
 
   async #run(
-    call: FunctionCall,
+    call: WireCall,
     upgrade: string | undefined,
   ): Promise<Extract<Outcome, { kind: 'reply' | 'switched' }>> {
     call.signal.throwIfAborted();
@@ -89,7 +108,7 @@ class PooledRunnerClient implements RunnerClient {
   }
 
   /** Attempts until one is answered or no further one is allowed. */
-  async #tryRunners(call: FunctionCall, upgrade: string | undefined): Promise<Verdict> {
+  async #tryRunners(call: WireCall, upgrade: string | undefined): Promise<Verdict> {
     const excluded = new Set<Runner>();
     let verdict: Verdict | undefined;
     for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt += 1) {

@@ -26,6 +26,12 @@ export type FunctionCall = {
   onInformational?: ((status: number, headers: HeaderList) => void) | undefined;
 };
 
+/** A function to get ready, as FunctionCall names it. */
+export type FunctionName = Pick<
+  FunctionCall,
+  'deploymentId' | 'projectId' | 'functionKey' | 'functionHash' | 'metadata' | 'requestId' | 'signal'
+>;
+
 export type FunctionReply = {
   status: number;
   /** End-to-end headers; several Set-Cookie stay several. */
@@ -46,5 +52,10 @@ export type RunnerClient = {
   call(call: FunctionCall): Promise<FunctionReply>;
   /** Passes a protocol upgrade (WebSocket) through; `call.headers` hold Upgrade and Connection. */
   upgrade(call: FunctionCall): Promise<UpgradeReply>;
+  /**
+   * Has the deployment's runner get the function ready (code on disk, and an isolate where there is room), so that its
+   * first call is not a cold one. No code of the function runs. Answers whether it worked; never throws.
+   */
+  prefetch(name: FunctionName): Promise<boolean>;
   close(): Promise<void>;
 };

@@ -6,6 +6,7 @@ import {
   METADATA_HEADER,
   METADATA_REF_HEADER,
   PLATFORM_HEADER_PREFIX,
+  PREFETCH_HEADER,
   PROJECT_ID_HEADER,
   REQUEST_ID_HEADER,
   SIGNATURE_HEADER,
@@ -23,8 +24,11 @@ const CONNECTION_HEADERS: ReadonlySet<string> = new Set([
   'expect',
 ]);
 
+/** What goes over the wire: a call, or the wish to have its function made ready. */
+export type WireCall = FunctionCall & { isPrefetch?: boolean };
+
 /** The headers of a call as undici takes them: names and values in turn. */
-export function requestHeaders(call: FunctionCall, secret: string | undefined, nowMs: number): string[] {
+export function requestHeaders(call: WireCall, secret: string | undefined, nowMs: number): string[] {
   const flat: string[] = [];
   for (const [name, value] of call.headers) {
     if (isPassedOn(name.toLowerCase(), call)) flat.push(name, value);
@@ -40,13 +44,14 @@ export function requestHeaders(call: FunctionCall, secret: string | undefined, n
 }
 
 /** What a runner is told beyond the request itself. */
-function platformHeaders(call: FunctionCall): Map<string, string> {
+function platformHeaders(call: WireCall): Map<string, string> {
   const headers = new Map([
     [DEPLOYMENT_ID_HEADER, call.deploymentId],
     [PROJECT_ID_HEADER, call.projectId],
     [FUNCTION_PATH_HEADER, encodeKey(call.functionKey)],
     [REQUEST_ID_HEADER, call.requestId],
   ]);
+  if (call.isPrefetch === true) headers.set(PREFETCH_HEADER, '1');
   if (call.functionHash !== undefined) headers.set(FUNCTION_HASH_HEADER, call.functionHash);
   if (call.metadata === undefined) return headers;
   if (call.metadata.length <= MAX_METADATA_HEADER_BYTES) headers.set(METADATA_HEADER, call.metadata);

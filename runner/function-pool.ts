@@ -58,6 +58,11 @@ export class FunctionPool {
     if (this.#settings.spareProcesses === 0) first.end('evicted');
   }
 
+  /** Whether one more deployment can have a process without another one losing its own. */
+  get hasRoom(): boolean {
+    return this.#assigned.size < this.#maxAssigned;
+  }
+
   /** The process of the deployment, if it has one that lives. */
   find(owner: Owner): FunctionProcess | undefined {
     const process = this.#assigned.get(keyOf(owner));
@@ -101,10 +106,13 @@ export class FunctionPool {
     await Promise.all(alive.map((process) => process.ended));
   }
 
+  get #maxAssigned(): number {
+    return Math.max(1, this.#settings.maxProcesses - this.#settings.spareProcesses);
+  }
+
   /** Keeps assigned and spare processes together within the limit. */
   #makeRoom(): void {
-    const limit = Math.max(1, this.#settings.maxProcesses - this.#settings.spareProcesses);
-    if (this.#assigned.size < limit) return;
+    if (this.hasRoom) return;
     const idle = [...this.#assigned.values()].filter((process) => process.callCount === 0);
     const oldest = idle.toSorted((a, b) => a.lastUsedMs - b.lastUsedMs)[0];
     if (oldest === undefined) {

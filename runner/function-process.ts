@@ -50,6 +50,10 @@ exec "$@"
 /** Every so many ticks a process that nobody calls is asked too. */
 const REST_TICKS = 8;
 
+// No key of the store: no call can name it.
+const WARM_UP = 'warm-up';
+const WARM_UP_CODE = 'export default { fetch: (request, env) => new Response(env.NAME) };';
+
 let sequence = 0;
 
 /** One workerd process: first a spare one, then for the rest of its life that of one deployment. */
@@ -125,16 +129,13 @@ export class FunctionProcess {
 
   /** Makes the function callable; `version` is what `hasLoaded` compares. */
   async load(functionKey: string, version: string, loaded: LoadedFunction): Promise<void> {
-    await this.#order('POST', '/load', {
-      headers: [FUNCTION_PATH_HEADER, Buffer.from(functionKey, 'utf8').toString('latin1')],
-      body: JSON.stringify(loaded),
-    });
+    await this.#order('POST', '/load', { functionKey, body: JSON.stringify(loaded) });
     this.#loaded.set(functionKey, version);
   }
 
-  /** Forgets a function, so that its next call loads it anew. */
-  unload(functionKey: string): void {
-    this.#loaded.delete(functionKey);
+  /** Starts the isolate of a loaded function without running anything of the function. */
+  async start(functionKey: string): Promise<void> {
+    await this.#order('POST', '/start', { functionKey });
   }
 
   /** Ends it at once; calls under way break off. */
@@ -162,7 +163,7 @@ export class FunctionProcess {
     this.#isPinging = true;
     this.#unansweredTicks = 0;
     try {
-      await this.#order('GET', '/ping', {});
+      await this.#order('GET', '/ping');
     } catch {
       // It is ending: its exit says the rest.
     }
@@ -171,7 +172,7 @@ export class FunctionProcess {
 
   async #prove(): Promise<void> {
     try {
-      await this.#order('GET', '/ping', {});
+      await this.#order('GET', '/ping');
       this.#proof = undefined;
     } catch {
       // It cannot be reached: whatever is left of it ends here, and nobody takes it any more.
@@ -188,9 +189,10 @@ export class FunctionProcess {
   async #order(
     method: 'GET' | 'POST',
     path: string,
-    options: { headers?: string[]; body?: string },
+    { functionKey, body: sent }: { functionKey?: string; body?: string } = {},
   ): Promise<void> {
-    const { statusCode, body } = await this.#control.request({ method, path, ...options });
+    const headers = functionKey === undefined ? [] : [FUNCTION_PATH_HEADER, toHeader(functionKey)];
+    const { statusCode, body } = await this.#control.request({ method, path, headers, body: sent ?? null });
     await body.dump();
     if (statusCode !== 200) throw new Error(`the dispatcher answered ${statusCode} to ${path}`);
   }
@@ -210,7 +212,16 @@ export class FunctionProcess {
       throw new Error('workerd ended before it was ready; the log has what it wrote');
     });
     await Promise.race([listening, early]);
-    await Promise.race([this.#order('POST', '/warm', {}), early]);
+    await Promise.race([this.#warmUp(), early]);
+  }
+
+  /** Loads and calls a first function, so that what all of them share is in memory before a deployment comes. */
+  async #warmUp(): Promise<void> {
+    await this.load(WARM_UP, '', { id: WARM_UP, code: WARM_UP_CODE, env: { NAME: 'value' } });
+    const headers = [FUNCTION_PATH_HEADER, WARM_UP];
+    const { statusCode, body } = await this.calls.request({ path: '/', method: 'GET', headers });
+    await body.dump();
+    if (statusCode !== 200) throw new Error(`a first function answered ${statusCode}`);
   }
 
   async #whenEnded(): Promise<EndReason> {
@@ -223,6 +234,11 @@ export class FunctionProcess {
     await Promise.all([this.calls.destroy(), this.#control.destroy()]);
     return this.#endReason;
   }
+}
+
+/** A header holds bytes: UTF-8, each as one Latin-1 character, as the callers of the runner send it. */
+function toHeader(key: string): string {
+  return Buffer.from(key, 'utf8').toString('latin1');
 }
 
 function startWorkerd(

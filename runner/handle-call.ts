@@ -57,6 +57,19 @@ export async function handleCall(call: ClientCall, parts: CallParts): Promise<vo
   }
 }
 
+/** Gets the function ready and answers 204, without a call of it. Never throws. */
+export async function handlePrefetch(call: ClientCall, parts: CallParts): Promise<void> {
+  try {
+    await parts.functions.prefetch(call.target);
+    call.response.writeHead(204).end();
+  } catch (error) {
+    sendOwnAnswer(call.response, explainFailure(error).answer);
+    const details = { ...idsOf(call.target, call.request), error: messageOf(error) };
+    parts.log.warn(details, 'a function cannot be made ready');
+  }
+  parts.onAnswered(call.target);
+}
+
 type Running = { signal: AbortSignal; release: () => void };
 
 async function callFunction(call: ClientCall, parts: CallParts, running: Running): Promise<void> {

@@ -5,6 +5,7 @@ import {
   FUNCTION_HASH_HEADER,
   FUNCTION_PATH_HEADER,
   METADATA_HEADER,
+  PREFETCH_HEADER,
   PROJECT_ID_HEADER,
   SIGNATURE_HEADER,
 } from '../runner-client/contract.ts';
@@ -23,7 +24,7 @@ export type FunctionTarget = {
 };
 
 export type ReadCall =
-  | { kind: 'call'; target: FunctionTarget }
+  | { kind: 'call' | 'prefetch'; target: FunctionTarget }
   /** None of the three headers: not a call of a function at all. */
   | { kind: 'not-a-call' }
   | { kind: 'refused'; status: 400 | 403; text: string };
@@ -54,7 +55,8 @@ export function readCall(request: IncomingMessage, secret: string | undefined, n
     metadata: read(METADATA_HEADER),
   };
   const problem = whyMalformed(target);
-  return problem === undefined ? { kind: 'call', target } : { kind: 'refused', status: 400, text: problem };
+  if (problem !== undefined) return { kind: 'refused', status: 400, text: problem };
+  return { kind: read(PREFETCH_HEADER) === undefined ? 'call' : 'prefetch', target };
 }
 
 /** Nobody upstream checks ids and keys: one that could reach another deployment's code or files ends here. */

@@ -6,7 +6,7 @@ import type { Logger } from '../core/log.ts';
 import type { Registry } from '../core/metrics.ts';
 import { INTERNAL_PATH_PREFIX } from '../runner-client/contract.ts';
 import { DRAINING, sendOwnAnswer } from './answers.ts';
-import { handleCall, type CallParts } from './handle-call.ts';
+import { handleCall, handlePrefetch, type CallParts } from './handle-call.ts';
 import { readCall } from './read-call.ts';
 
 // Headers of clients (16 KiB at the edge) and of the platform (8 KiB of metadata) together, with room.
@@ -82,7 +82,8 @@ function route(exchange: Exchange, parts: Parts, isDraining: boolean): void {
   } else if (read.kind === 'refused') {
     parts.call.metrics.callEnded('refused');
     sendOwnAnswer(response, { status: read.status, text: read.text, reason: 'refused' });
-  } else void handleCall({ ...exchange, target: read.target }, parts.call);
+  } else if (read.kind === 'prefetch') void handlePrefetch({ ...exchange, target: read.target }, parts.call);
+  else void handleCall({ ...exchange, target: read.target }, parts.call);
 }
 
 /** Requests without any header of a function: health and metrics, for a private network. */

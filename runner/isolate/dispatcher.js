@@ -16,8 +16,7 @@ export default {
     const loaded = functions.get(request.headers.get(FUNCTION_PATH));
     if (loaded === undefined) return ownAnswer(env, { kind: 'not-loaded' });
     try {
-      const worker = env.LOADER.get(loaded.id, () => workerCode(env, loaded));
-      return await worker.getEntrypoint().fetch(request);
+      return await load(env, loaded).getEntrypoint().fetch(request);
     } catch (error) {
       return ownAnswer(env, { kind: 'failed', message: String(error?.message ?? error) });
     }
@@ -26,37 +25,31 @@ export default {
 
 export const control = {
   async fetch(request, env) {
+    const key = request.headers.get(FUNCTION_PATH);
     switch (new URL(request.url).pathname) {
       case '/ping':
         return new Response();
       case '/load':
-        functions.set(request.headers.get(FUNCTION_PATH), await request.json());
+        functions.set(key, await request.json());
         return new Response();
-      case '/warm':
-        return warm(env);
+      case '/start':
+        return load(env, functions.get(key)).getEntrypoint('start').fetch(request);
       default:
         return new Response(null, { status: 404 });
     }
   },
 };
 
-/** Runs a first isolate, so that what all of them share is in memory before the first function comes. */
-async function warm(env) {
-  const code = 'export default { fetch: (request, env) => new Response(JSON.stringify(env)) };';
-  const worker = env.LOADER.get('warm', () => workerCode(env, { code, env: { A: 'a' } }));
-  const response = await worker.getEntrypoint().fetch('http://warm/');
-  return new Response(await response.text());
-}
-
-function workerCode(env, { code, env: variables }) {
-  return {
+/** The function's isolate: the one that runs under this name, or a new one. */
+function load(env, { id, code, env: variables }) {
+  return env.LOADER.get(id, () => ({
     compatibilityDate: COMPATIBILITY_DATE,
     compatibilityFlags: COMPATIBILITY_FLAGS,
     mainModule: 'entry.js',
     modules: { 'entry.js': entrySource, 'function.js': code },
     env: variables,
     globalOutbound: env.INTERNET,
-  };
+  }));
 }
 
 // The token tells the supervisor that the answer is not the function's, which cannot know it.

@@ -23,3 +23,6 @@ export default {
     }
   },
 };
+
+/** Called by the supervisor to have the isolate before the first request: runs nothing of the function. */
+export const start = { fetch: () => new Response() };
