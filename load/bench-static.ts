@@ -2,7 +2,6 @@ import { randomBytes } from 'node:crypto';
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
 import { makeTempDir } from '../test/support/temp-dir.ts';
-import { ask } from './support/ask.ts';
 import {
   startBareContender,
   startGatewayContender,
@@ -10,6 +9,7 @@ import {
   type Contender,
   type Setting,
 } from './support/contenders.ts';
+import { ask } from './support/ask.ts';
 import { cpuTimeUs } from './support/cpu-time.ts';
 import { generateLoad } from './support/generate-load.ts';
 import { median } from './support/statistics.ts';

@@ -1,10 +1,10 @@
 import { parseArgs } from 'node:util';
 import { startCacheServer } from '../test/support/cache-server.ts';
+import { startCountingProxy, type CountingProxy } from '../test/support/counting-proxy.ts';
 import { freePort } from '../test/support/free-port.ts';
 import { startNode } from '../test/support/process.ts';
 import { startSystem, type System } from '../test/support/system.ts';
-import { ask } from './support/ask.ts';
-import { startCountingProxy, type CountingProxy } from './support/counting-proxy.ts';
+import { visit } from '../test/support/visit.ts';
 import { drive, type TrafficResult } from './support/drive.ts';
 import { scrape, sumOf } from './support/scrape.ts';
 
@@ -54,14 +54,14 @@ async function main(): Promise<void> {
 async function startEverything(): Promise<{ cached: Gateway; uncached: Gateway }> {
   const cache = await startCacheServer();
   closers.push(() => cache.close());
-  const controlApi = await startCountingProxy();
-  closers.push(() => controlApi.close());
+  const controlPort = await freePort();
+  const controlApi = await countCalls(controlPort);
   const system = await startSystem({
+    controlPort,
     env: { CACHE_URL: cache.url, ACCESS_LOG: 'false' },
     gatewayEnv: { CONTROL_API_URL: controlApi.url },
   });
   closers.push(() => system.close());
-  controlApi.target(system.controlApi.url);
   const [gateway] = system.gateways;
   if (gateway === undefined) throw new Error('no gateway was started');
   await deployExample(system);
@@ -71,9 +71,7 @@ async function startEverything(): Promise<{ cached: Gateway; uncached: Gateway }
 
 /** The same gateway once more, told to use no cache. */
 async function startUncached(system: System): Promise<Gateway> {
-  const controlApi = await startCountingProxy();
-  closers.push(() => controlApi.close());
-  controlApi.target(system.controlApi.url);
+  const controlApi = await countCalls(system.controlApi.port);
   const [port, adminPort] = [await freePort(), await freePort()];
   const gateway = startNode('gateway/main.ts', {
     env: {
@@ -89,6 +87,13 @@ async function startUncached(system: System): Promise<Gateway> {
   return { name: 'without cache', port, adminUrl: `http://127.0.0.1:${adminPort}`, controlApi };
 }
 
+/** Stands between a gateway and the control API, so that nobody's own count has to be believed. */
+async function countCalls(controlPort: number): Promise<CountingProxy> {
+  const proxy = await startCountingProxy(`http://127.0.0.1:${controlPort}`);
+  closers.push(() => proxy.close());
+  return proxy;
+}
+
 async function deployExample(system: System): Promise<void> {
   const command = startNode('cli/main.ts', {
     args: ['deploy', 'examples', '--create', '--project', 'load', '--domain', HOST],
@@ -99,17 +104,17 @@ async function deployExample(system: System): Promise<void> {
 }
 
 async function untilServed({ port, name }: Gateway): Promise<void> {
-  const { status } = await ask({ port, host: HOST, path: '/style.css' });
+  const { status } = await visit(port, HOST, '/style.css');
   if (status !== 200) throw new Error(`${name}: the example answers ${status}`);
 }
 
 async function measure(gateway: Gateway, seconds: number): Promise<Measured> {
   const total: Measured = { requests: 0, calls: 0 };
   for (const { name, targets, expectedStatus } of SCENARIOS) {
-    const callsBefore = gateway.controlApi.calls();
+    const callsBefore = gateway.controlApi.count('/trpc/');
     const traffic = { port: gateway.port, targets, seconds, connections: 20, expectedStatus };
     const result = await drive(traffic);
-    const calls = gateway.controlApi.calls() - callsBefore;
+    const calls = gateway.controlApi.count('/trpc/') - callsBefore;
     print(
       `${gateway.name.padEnd(14)} ${name.padEnd(14)} ${describe(result)}, ${calls} calls of the control API`,
     );
