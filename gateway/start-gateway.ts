@@ -84,7 +84,7 @@ async function listen(config: GatewayConfig, running: Running): Promise<Gateway>
 
 function listenForTenants(
   config: GatewayConfig,
-  { edge, trustedProxies }: Pick<Running, 'edge' | 'trustedProxies'>,
+  { edge, registry, trustedProxies }: Pick<Running, 'edge' | 'registry' | 'trustedProxies'>,
 ): Promise<HttpServer> {
   return startHttpServer({
     host: config.GATEWAY_HOST,
@@ -98,6 +98,7 @@ function listenForTenants(
     },
     drainTimeoutMs: config.DRAIN_TIMEOUT_MS,
     log: edge.log,
+    registry,
     isSharedAddress: (address) => trustedProxies.has(address),
     answerAtOnce: createMemoryAnswerer(edge),
     onRequest: (incoming, outgoing, problem) => handleRequest(edge, incoming, outgoing, problem),

@@ -1,9 +1,10 @@
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { clientNetwork } from './client-network.ts';
 import { Connection } from './connection.ts';
 
 export type ConnectionsOptions = {
-  /** Most connections from one address at once. */
+  /** Most connections from one client at once: an IPv4 address, or an IPv6 network of 64 bits. */
   maxPerClient: number;
   /** Addresses that stand for many clients (a load balancer), and are not limited. */
   isShared: (address: string) => boolean;
@@ -26,11 +27,12 @@ export class Connections {
   add(socket: Socket): void {
     const connection = new Connection(socket);
     const address = socket.remoteAddress ?? '';
-    const count = this.#count(address, 1);
+    const client = clientNetwork(address);
+    const count = this.#count(client, 1);
     this.#open.set(socket, connection);
     socket.once('close', () => {
       this.#open.delete(socket);
-      this.#count(address, -1);
+      this.#count(client, -1);
     });
     if (this.#isDraining) connection.closeWhenDone();
     else if (count > this.#options.maxPerClient && !this.#options.isShared(address)) {
@@ -62,10 +64,10 @@ export class Connections {
     for (const socket of this.#open.keys()) socket.destroy();
   }
 
-  #count(address: string, change: 1 | -1): number {
-    const count = (this.#perClient.get(address) ?? 0) + change;
-    if (count <= 0) this.#perClient.delete(address);
-    else this.#perClient.set(address, count);
+  #count(client: string, change: 1 | -1): number {
+    const count = (this.#perClient.get(client) ?? 0) + change;
+    if (count <= 0) this.#perClient.delete(client);
+    else this.#perClient.set(client, count);
     return count;
   }
 }

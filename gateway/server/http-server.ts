@@ -3,6 +3,7 @@ import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { EdgeError } from '../../core/errors.ts';
 import type { Logger } from '../../core/log.ts';
+import { observedGauge, type Registry } from '../../core/metrics.ts';
 import type { Answer } from '../exchange.ts';
 import { checkHead } from './check-head.ts';
 import { Connections } from './connections.ts';
@@ -28,6 +29,8 @@ export type HttpServerOptions = {
   limits: ServerLimits;
   drainTimeoutMs: number;
   log: Logger;
+  /** Where open connections are counted. Default: nowhere. */
+  registry?: Registry;
   /** Addresses whose connections are not counted per client: proxies in front. Default: none. */
   isSharedAddress?: (address: string) => boolean;
   /** Answers what needs no waiting; false: nothing was done, and `onRequest` is asked. */
@@ -66,6 +69,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     isShared: options.isSharedAddress ?? (() => false),
     refuse: (socket) => refuseConnection(socket, options.onRefused(new EdgeError('TOO_MANY_CONNECTIONS'))),
   });
+  if (options.registry !== undefined) observe(options.registry, connections);
   server.on('connection', (socket) => connections.add(socket));
   takeRequests(server, connections, options);
   takeUpgrades(server, connections, options);
@@ -145,6 +149,11 @@ function onClientError({ connections, options }: Wiring, error: ParserError, soc
 function refuseConnection(socket: Duplex, answer: Answer): void {
   socket.write(formatRawAnswer(answer));
   lingerAndClose(socket);
+}
+
+function observe(registry: Registry, connections: Connections): void {
+  const help = 'Open connections of clients, tunnels included.';
+  observedGauge({ registry, name: 'origan_edge_connections', help, read: () => connections.size });
 }
 
 function listen(server: Server, port: number, host: string): Promise<void> {
