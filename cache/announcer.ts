@@ -2,6 +2,7 @@ import type { Clock } from '../core/clock.ts';
 import { messageOf } from '../core/errors.ts';
 import type { Logger } from '../core/log.ts';
 import type { Backend, Member, Registry } from './backend.ts';
+import { instanceOf } from './lease.ts';
 import type { Invalidation } from './lookup.ts';
 
 const FIRST_POLL_MS = 20;
@@ -76,8 +77,8 @@ export class Announcer {
       pollMs = Math.min(LONGEST_POLL_MS, pollMs * 2);
     }
     return {
-      acknowledged: [...wait.acknowledged],
-      expired: [...wait.expired],
+      acknowledged: [...wait.acknowledged].map(instanceOf),
+      expired: [...wait.expired].map(instanceOf),
       isComplete: this.#isComplete(wait),
       durationMs: this.#now() - wait.startedAtMs,
     };

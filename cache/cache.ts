@@ -108,7 +108,7 @@ export type Cache = {
   warm(keys: readonly CacheKey<unknown>[]): Promise<number>;
   /** Asks every gateway to do so: before a flip, with what the new deployment needs. Nobody waits for it. */
   warmEverywhere(keys: readonly CacheKey<unknown>[]): Promise<void>;
-  /** Warms what gateways used most of late; for the start of a gateway. Bounded; answers how many keys. */
+  /** Warms what gateways used most of late, bounded; a gateway does so by itself when its first lease begins. */
   warmHot(): Promise<number>;
   /** Removes entries that nothing stands behind any more; see sweep.ts. */
   sweep(options: SweepOptions): Promise<SweepReport>;

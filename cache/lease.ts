@@ -29,6 +29,10 @@ export type LeaseEvents = {
   onMessage(payload: string): void;
   /** Messages may have been missed: nothing near is current until confirmed. */
   onAllInvalidated(reason: 'epoch' | 'gap' | 'lost'): void;
+  /** The first lease of this process began. */
+  onFirstHeld(): void;
+  /** A heartbeat reached the server; `acked` is the last invalidation applied. */
+  onRenewed(acked: number): void;
 };
 
 export type LeaseOptions = {
@@ -58,9 +62,12 @@ export class HeldLease implements Lease {
   #isAcking = false;
   #hasMoreToAck = false;
   #isClosed = false;
+  #wasHeld = false;
+  readonly #memberId: string;
 
   constructor(options: LeaseOptions) {
     this.#options = options;
+    this.#memberId = memberIdFor(options.instance);
   }
 
   start(): void {
@@ -84,7 +91,7 @@ export class HeldLease implements Lease {
     clearTimeout(this.#timer);
     this.validUntilMs = 0;
     // Best effort: without it, the next flip waits until the lease has run out.
-    await this.#options.backend.bus.leave(this.#options.instance).catch(() => undefined);
+    await this.#options.backend.bus.leave(this.#memberId).catch(() => undefined);
   }
 
   async #beat(): Promise<void> {
@@ -98,6 +105,7 @@ export class HeldLease implements Lease {
     let delayMs = leaseMs / BEATS_PER_LEASE;
     try {
       await backend.bus.renew(this.#member(), { candidate: crypto.randomUUID(), nowMs: clock.nowMs() });
+      if (!this.#isClosed) this.#options.events.onRenewed(this.#applied);
     } catch (error) {
       this.#options.log.debug({ error: messageOf(error) }, 'the lease was not renewed');
       delayMs = Math.min(delayMs, RETRY_MS);
@@ -117,8 +125,7 @@ export class HeldLease implements Lease {
 
   #receive(text: string): void {
     const [kind = '', epoch = '', seq = '', instance, nonce] = text.split(' ', 5);
-    if (kind === 'h')
-      this.#receiveHeartbeat(epoch, Number(seq), instance === this.#options.instance ? nonce : '');
+    if (kind === 'h') this.#receiveHeartbeat(epoch, Number(seq), instance === this.#memberId ? nonce : '');
     if (kind === 'i')
       this.#receiveInvalidation(epoch, Number(seq), text.slice(epoch.length + seq.length + 4));
   }
@@ -152,6 +159,9 @@ export class HeldLease implements Lease {
     if (!isMine) return;
     this.#unanswered = 0;
     this.validUntilMs = this.#sentAtMs + this.#options.leaseMs * COUNTED_SHARE;
+    if (this.#wasHeld) return;
+    this.#wasHeld = true;
+    this.#options.events.onFirstHeld();
   }
 
   /** Messages up to `seq` were missed: whatever they named, nothing near counts any more. */
@@ -185,7 +195,29 @@ export class HeldLease implements Lease {
   }
 
   #member(): Member {
-    const { instance, leaseMs } = this.#options;
-    return { instance, nonce: this.#nonce, acked: this.#applied, leaseMs, epoch: this.#epoch ?? '-' };
+    const { leaseMs } = this.#options;
+    return {
+      instance: this.#memberId,
+      nonce: this.#nonce,
+      acked: this.#applied,
+      leaseMs,
+      epoch: this.#epoch ?? '-',
+    };
   }
+}
+
+const MEMBER_MARK = '#';
+
+/**
+ * Two gateways may be given the same name, and one that was killed may return under its own: neither may answer
+ * for the other, so each process is a member of its own.
+ */
+function memberIdFor(instance: string): string {
+  return `${instance}${MEMBER_MARK}${crypto.randomUUID().slice(0, 8)}`;
+}
+
+/** The name that a member was given. */
+export function instanceOf(memberId: string): string {
+  const mark = memberId.lastIndexOf(MEMBER_MARK);
+  return mark === -1 ? memberId : memberId.slice(0, mark);
 }

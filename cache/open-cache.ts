@@ -29,6 +29,8 @@ export type CacheParts = {
   memoryServer?: MemoryServer | undefined;
   /** Whether this process is a gateway: on the bus, with a lease, awaited by every flip. Default false. */
   holdsLease?: boolean | undefined;
+  /** What `gateway:{instance}` says of a gateway, for people who look; default empty. */
+  presence?: { address: string; version: string } | undefined;
   /** For the hammer alone. */
   protections?: Protections | undefined;
 };
@@ -50,6 +52,7 @@ export function openCache(config: CacheConfig, parts: CacheParts): Cache {
     registry: parts.registry,
     service: parts.service ?? 'origan',
     holdsLease: parts.holdsLease ?? false,
+    presence: { address: '', version: '', ...parts.presence, startedAtMs: clock.nowMs() },
     isSolo: config.target.kind === 'memory' && parts.memoryServer === undefined,
     protections: parts.protections,
   });

@@ -44,6 +44,8 @@ export type TieredCacheOptions = {
   registry: Registry;
   /** Which service's cache this is: a label of its metrics. */
   service: string;
+  /** What `gateway:{instance}` says of this process, when it is one. */
+  presence: { address: string; version: string; startedAtMs: number };
   /** A gateway: takes part in acknowledgements and may use near copies of coherent families. */
   holdsLease: boolean;
   /** The backend is a memory server of this process alone. */
@@ -124,6 +126,7 @@ export class TieredCache implements Cache {
     await this.#upkeep.close();
     this.#invalidator.close();
     await this.#held?.close();
+    if (this.#held !== undefined) await this.del([keys.gateway(this.#options.instance)]);
     await this.#options.backend.close();
   }
 
@@ -342,8 +345,16 @@ export class TieredCache implements Cache {
           this.#resolver.detachAll();
           this.#invalidator.tell({ kind: 'all' });
         },
+        onFirstHeld: () => void this.warmHot(),
+        onRenewed: (acked) => void this.#writePresence(acked),
       },
     });
+  }
+
+  /** For people and tools that look: the lease itself is in the registry of the bus. */
+  async #writePresence(acked: number): Promise<void> {
+    const { instance, presence } = this.#options;
+    await this.#writer.set(keys.gateway(instance), { ...presence, acked }, {});
   }
 
   #chooseLease(protections: Protections): Lease {

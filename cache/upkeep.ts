@@ -6,6 +6,7 @@ import type { Cache, CacheSnapshot } from './cache.ts';
 import type { CacheKey } from './family.ts';
 import { hotKeysKey, mergeHotKeys } from './hot-keys.ts';
 import { keyOf } from './keys.ts';
+import { instanceOf } from './lease.ts';
 import { registerMetrics } from './metrics.ts';
 import type { NearCopies } from './near-copies.ts';
 import { parseServerInfo, type ServerInfo } from './server-info.ts';
@@ -76,7 +77,7 @@ export class Upkeep {
       nearEntries: copies.size,
       nearBytes: copies.bytes,
       families: Object.fromEntries(statistics.families),
-      gateways: registry?.members.map((member) => member.instance),
+      gateways: registry?.members.map((member) => instanceOf(member.instance)),
       server: await this.#serverInfo(),
     };
   }

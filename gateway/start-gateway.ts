@@ -35,7 +35,14 @@ export async function startGateway(config: GatewayConfig, parts: GatewayParts): 
     const instance = config.GATEWAY_INSTANCE;
     const cache = keep(
       started,
-      openCache(config.cache, { log, registry, instance, memoryServer, holdsLease: true }),
+      openCache(config.cache, {
+        log,
+        registry,
+        service: 'gateway',
+        instance,
+        memoryServer,
+        holdsLease: true,
+      }),
     );
     await cache.connect();
     const trustedProxies = createTrustedProxies(config.TRUSTED_PROXIES);

@@ -19,7 +19,7 @@ async function start(): Promise<Closable> {
   const log = createLogger({ program: 'runner', level: config.LOG_LEVEL });
   const registry = createRegistry({ withProcessMetrics: true });
   const store = openStore(toStoreConfig(config), { log });
-  const cache = openCache(toCacheConfig(config), { log, registry });
+  const cache = openCache(toCacheConfig(config), { log, registry, service: 'runner' });
   const opened: Closable[] = [store, cache];
   try {
     await store.check();

@@ -202,6 +202,26 @@ export function cacheConformance(makeRig: () => Promise<Rig>): void {
       expect(found).toMatchObject({ kind: 'found', value: { deploymentId: 'd2' } });
     });
 
+    it('shows a gateway that is there, and no longer when it has left', async () => {
+      const presence = { address: '10.0.0.7:7777', version: '1.2.3' };
+      const passing = await rig.open({}, { holdsLease: true, instance: 'passing', presence });
+      const key = keys.gateway('passing');
+      await until('it is there', async () => (await reader.get(key)).kind === 'hit');
+      expect(await reader.get(key)).toMatchObject({ kind: 'hit', value: presence });
+      expect((await reader.snapshot()).gateways?.toSorted()).toEqual(['gateway-1', 'passing']);
+      await passing.close();
+      expect((await reader.get(key)).kind).toBe('miss');
+      expect((await reader.snapshot()).gateways).toEqual(['gateway-1']);
+    });
+
+    it('waits for each of two gateways that were given the same name', async () => {
+      const twin = await rig.open({}, { holdsLease: true, instance: 'gateway-1' });
+      await until('the lease', () => twin.holdsLease());
+      const done = await writer.invalidate(keys.domain(fresh()));
+      expect(done).toMatchObject({ isComplete: true, acknowledged: ['gateway-1', 'gateway-1'] });
+      await twin.close();
+    });
+
     it('lets a process without a lease keep no copy of a domain', async () => {
       const key = keys.domain(fresh());
       await writer.set(key, site('d1', 1));
