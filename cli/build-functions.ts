@@ -2,8 +2,9 @@ import { realpath } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { bundleFunctions, readHandlers, type BundledFunction } from './bundle-functions.ts';
 import { CliError, EXIT, listProblems } from './cli-error.ts';
-import { findScripts, routeFunctions } from './find-functions.ts';
+import { findScripts, routeFunctions, type FunctionFile } from './find-functions.ts';
 import type { FunctionFolder } from './find-layout.ts';
+import type { ServerBuild } from './find-server.ts';
 import { scanDirectory, type ScannedFile } from './scan-directory.ts';
 
 export type BuiltFunctions = {
@@ -14,10 +15,18 @@ export type BuiltFunctions = {
 };
 
 /**
- * The functions of the first folder that holds any. A folder that only has the name of one (documentation of an
+ * The functions of the first folder that holds any, and the framework's server. A folder that only has the name of one (documentation of an
  * API in `api/`, say) is left to be published as it is.
  */
-export async function buildFunctions(folders: readonly FunctionFolder[]): Promise<BuiltFunctions> {
+export async function buildFunctions(
+  folders: readonly FunctionFolder[],
+  server: ServerBuild | undefined,
+): Promise<BuiltFunctions> {
+  const own = await buildFolders(folders);
+  return server === undefined ? own : { ...own, functions: [...own.functions, await buildServer(server)] };
+}
+
+async function buildFolders(folders: readonly FunctionFolder[]): Promise<BuiltFunctions> {
   const warnings: string[] = [];
   for (const folder of folders) {
     const scripts = findScripts((await scanDirectory(folder.directory)).files);
@@ -57,6 +66,30 @@ async function buildFolder(
     directory: folder.directory,
     warnings,
   };
+}
+
+/** A server answers wherever no file and no function of the site's own does. */
+async function buildServer({ entry, directory, isNodeServer }: ServerBuild): Promise<BundledFunction> {
+  const script: ScannedFile = { path: 'server/index.mjs', absolutePath: entry, size: 0 };
+  const handlers = await readHandlers([script], directory);
+  if (!isNodeServer && !handlers.has(script.path)) throw noFetchHandler(entry);
+  const file: FunctionFile = {
+    path: script.path,
+    absolutePath: entry,
+    route: '/*',
+    restName: 'path',
+    isNodeServer,
+  };
+  const [server] = await bundleFunctions([file], handlers, directory);
+  if (server === undefined) throw new Error('esbuild answered nothing for the server');
+  return server;
+}
+
+function noFetchHandler(entry: string): CliError {
+  return new CliError('NO_FUNCTIONS', `${entry} exports no fetch handler.`, {
+    exitCode: EXIT.usage,
+    hint: 'Build with the default preset of Nitro, or with NITRO_PRESET=standard; --no-functions deploys files only.',
+  });
 }
 
 function noFunctions(directory: string): CliError {

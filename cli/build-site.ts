@@ -41,7 +41,7 @@ const HASHES_AT_ONCE = 8;
 export async function buildSite(options: BuildSiteOptions): Promise<BuiltSite> {
   const layout = await findLayout(options.directory, options.functions);
   const scan = await scanDirectory(layout.directory, options.limits);
-  const built = await buildFunctions(layout.functionFolders);
+  const built = await buildFunctions(layout.functionFolders, layout.server);
   const published = scan.files.filter(({ path }) => isPublished(path, layout.directory, built.directory));
   if (published.length + built.functions.length === 0) throw nothingToDeploy(layout.directory);
   const contents = new Map<string, Content>();

@@ -72,6 +72,7 @@ export async function bundleFunctions(
 
 const ENTRY = 'origan-function';
 const ADAPTER = 'origan-adapter';
+const NODE_SERVER_PORT = 8080;
 
 /** The module around a function: it gives whatever form of handler the file exports the form that runners call. */
 function entries(functions: readonly FunctionFile[]): Plugin {
@@ -99,11 +100,32 @@ function entries(functions: readonly FunctionFile[]): Plugin {
   };
 }
 
-function entrySource({ absolutePath, route, restName = '' }: FunctionFile): string {
+function entrySource({ absolutePath, route, restName = '', isNodeServer = false }: FunctionFile): string {
+  const module = JSON.stringify(absolutePath);
+  if (isNodeServer) return nodeServerSource(module);
   const args = [route, restName].map((text) => JSON.stringify(text)).join(', ');
-  return `import * as handlers from ${JSON.stringify(absolutePath)};
+  return `import * as handlers from ${module};
 import { adapt } from '${ADAPTER}';
 export default adapt(handlers, ${args});
+`;
+}
+
+/** Lets the server listen on a port of the isolate's own and hands it every request. */
+function nodeServerSource(module: string): string {
+  return `import { httpServerHandler } from 'cloudflare:node';
+import process from 'node:process';
+let server;
+async function start() {
+  process.env.NITRO_PORT = process.env.PORT = '${NODE_SERVER_PORT}';
+  await import(${module});
+  return httpServerHandler({ port: ${NODE_SERVER_PORT} });
+}
+export default {
+  async fetch(request, env, context) {
+    server ??= start();
+    return (await server).fetch(request, env, context);
+  },
+};
 `;
 }
 
@@ -135,7 +157,8 @@ async function runEsbuild(
       target: 'es2024',
       mainFields: ['module', 'main'],
       conditions: ['workerd', 'worker', 'browser', 'module', 'import'],
-      define: { 'process.env.NODE_ENV': '"production"' },
+      // The place of a module in an isolate; workerd has none of its own.
+      define: { 'process.env.NODE_ENV': '"production"', 'import.meta.url': '"file:///function.js"' },
       loader: { '.txt': 'text', '.md': 'text', '.html': 'text', '.sql': 'text' },
       external: ['cloudflare:*', 'workerd:*'],
       charset: 'utf8',

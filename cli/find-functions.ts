@@ -9,6 +9,8 @@ export type FunctionFile = {
   route: string;
   /** Name that `[...name]` gave to the rest of the path. */
   restName?: string | undefined;
+  /** Written for Node's own HTTP server: the module listens instead of exporting a handler. */
+  isNodeServer?: boolean | undefined;
 };
 
 const SCRIPT = /\.(?:ts|tsx|mts|js|jsx|mjs)$/;

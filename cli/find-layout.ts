@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { CliError, EXIT } from './cli-error.ts';
+import { findServer, type ServerBuild } from './find-server.ts';
 import { readSiteConfig, SITE_CONFIG_NAME, type SiteConfig } from './site-config.ts';
 
 /** Where the parts of a site lie on disk. */
@@ -9,6 +10,8 @@ export type SiteLayout = {
   directory: string;
   /** Folders that may hold functions, the first that does wins. */
   functionFolders: FunctionFolder[];
+  /** A server that a framework built beside the files: it answers what no file does. */
+  server: ServerBuild | undefined;
   config: SiteConfig;
 };
 
@@ -30,7 +33,7 @@ const OUTPUT_FOLDERS: readonly string[] = ['.output/public', 'dist', 'build', 'o
  * @param functions a folder named on the command line; false: none.
  */
 export async function findLayout(named: string, functions?: string | false): Promise<SiteLayout> {
-  const root = resolve(named);
+  const root = await enterOutput(resolve(named));
   const own = await readSiteConfig(join(root, SITE_CONFIG_NAME));
   const directory = own.directory === undefined ? await findOutput(root) : resolve(root, own.directory);
   const project = directory === root ? await findProject(root) : root;
@@ -38,7 +41,15 @@ export async function findLayout(named: string, functions?: string | false): Pro
   const config = isInherited ? await readSiteConfig(join(project, SITE_CONFIG_NAME)) : own;
   const chosen = functions ?? (config.functions === false ? false : resolvePath(project, config.functions));
   const functionFolders = await findFunctionFolders(directory, project, chosen);
-  return { directory, functionFolders, config };
+  const server = chosen === false ? undefined : await findServer(directory);
+  return { directory, functionFolders, server, config };
+}
+
+/** Nitro's `.output` itself is named as often as the `public` in it. */
+async function enterOutput(root: string): Promise<string> {
+  return (await isFile(join(root, 'nitro.json'))) && (await isDirectory(join(root, 'public')))
+    ? join(root, 'public')
+    : root;
 }
 
 function resolvePath(folder: string, path: string | undefined): string | undefined {

@@ -1,0 +1,1 @@
+export const next = (value: number): number => value + 1;
