@@ -34,7 +34,7 @@ afterAll(async () => {
   await client.close();
   await system.close();
   await cacheServer.close();
-  await Promise.all(builds.map((build) => rm(build, { recursive: true })));
+  await Promise.all(builds.map((folder) => rm(folder, { recursive: true })));
 });
 
 /** Copies a project, builds it with its framework's command, and answers its folder. */
