@@ -1,5 +1,5 @@
 import type { Clock } from '../core/clock.ts';
-import { toEdgeError } from '../core/errors.ts';
+import { toEdgeError, type EdgeError } from '../core/errors.ts';
 import type { Backend } from './backend.ts';
 import { encodeEntry, type Encoded } from './codec.ts';
 import type { CacheConfig } from './config.ts';
@@ -21,6 +21,8 @@ export type WriterOptions = {
   isSolo: boolean;
   protections: Protections;
 };
+
+type Attempted = Encoded | { kind: 'failed'; cause: EdgeError };
 
 /** What a fill put into the shared cache, for the near copy beside it. */
 export type Filled = {
@@ -49,7 +51,7 @@ export class EntryWriter {
     const freshMs = this.#freshForMs(key, options.ttlMs);
     if (freshMs <= 0) return { kind: 'refused', reason: 'expired' };
     const encoded = this.#encode(key, { kind: 'value', value, rev: rev ?? 0, freshMs, loadMs: 0 });
-    if (encoded.kind === 'too-large') return this.#count(key, { kind: 'refused', reason: 'too-large' });
+    if (encoded.kind !== 'encoded') return this.#count(key, whyNotEncoded(encoded));
     const { compareAndSet } = this.#options.protections;
     const isCompared = compareAndSet && (rev !== undefined || family.revOf !== undefined);
     return this.#write(key, encoded.entry, async () => {
@@ -74,9 +76,7 @@ export class EntryWriter {
       ? this.#encode(key, { kind: 'value', value: loaded.value, ...facts })
       : this.#encode(key, { kind: 'negative', ...facts });
     const filled = { stamp: '', bytes: 0, writtenAtMs: nowMs, freshUntilMs: nowMs + freshMs };
-    if (encoded.kind === 'too-large') {
-      return { ...filled, outcome: this.#count(key, { kind: 'refused', reason: 'too-large' }) };
-    }
+    if (encoded.kind !== 'encoded') return { ...filled, outcome: this.#count(key, whyNotEncoded(encoded)) };
     const { entry, stamp } = encoded;
     const bytes = entry.length;
     const { token } = options;
@@ -100,6 +100,7 @@ export class EntryWriter {
   /** Ends the entry, and every load of it that is under way. @throws CacheFailure */
   async purge(key: CacheKey<unknown>, rev: number): Promise<void> {
     const encoded = this.#encode(key, { kind: 'tombstone', rev, freshMs: 0, loadMs: 0 });
+    if (encoded.kind === 'failed') throw encoded.cause;
     if (encoded.kind === 'too-large') return;
     await this.#options.backend.purge(key.name, encoded.entry, { ttlMs: TOMBSTONE_MS, keepRev: rev });
   }
@@ -122,16 +123,21 @@ export class EntryWriter {
       freshMs: number;
       loadMs: number;
     },
-  ): Encoded {
+  ): Attempted {
     const { backend, clock, config } = this.#options;
-    return encodeEntry(key, {
-      kind: facts.kind,
-      value: facts.value,
-      rev: facts.rev,
-      times: { nowMs: clock.nowMs(), freshForMs: facts.freshMs, loadMs: facts.loadMs },
-      incarnation: backend.incarnation(key.name),
-      compressAboveBytes: config.compressAboveBytes,
-    });
+    try {
+      return encodeEntry(key, {
+        kind: facts.kind,
+        value: facts.value,
+        rev: facts.rev,
+        times: { nowMs: clock.nowMs(), freshForMs: facts.freshMs, loadMs: facts.loadMs },
+        incarnation: backend.incarnation(key.name),
+        compressAboveBytes: config.compressAboveBytes,
+      });
+    } catch (error) {
+      // A value that has no JSON, a revision that is no number: the caller's mistake, and still no reason to throw.
+      return { kind: 'failed', cause: toEdgeError(error) };
+    }
   }
 
   async #write(
@@ -154,6 +160,13 @@ export class EntryWriter {
     const counts = this.#options.statistics.family(key.family.name);
     if (outcome.kind === 'stored') counts.fillsStored += 1;
     if (outcome.kind === 'refused') counts.fillsRefused += 1;
+    if (outcome.kind === 'error') counts.writeFailures += 1;
     return outcome;
   }
+}
+
+function whyNotEncoded(encoded: Exclude<Attempted, { kind: 'encoded' }>): WriteOutcome {
+  return encoded.kind === 'failed'
+    ? { kind: 'error', cause: encoded.cause }
+    : { kind: 'refused', reason: 'too-large' };
 }

@@ -139,6 +139,7 @@ function decodeClaim(text: string): { token: string; untilMs: number } {
 
 function digits(value: number, width: number): string {
   const text = String(Math.max(0, Math.trunc(value)));
+  if (!Number.isFinite(value)) throw new RangeError(`${value} is no number to store`);
   if (text.length > width) throw new RangeError(`${value} needs more than ${width} digits`);
   return text.padStart(width, '0');
 }

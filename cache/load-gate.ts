@@ -5,6 +5,7 @@ import type { KeyFamily } from './family.ts';
 const MAX_WAITING = 1000;
 
 type Bucket = { tokens: number; atMs: number };
+type Waiter = { admit(): void };
 
 /**
  * Bounds what a process asks of the sources: how many loads run at once, and for families that name it, how many a
@@ -14,7 +15,7 @@ export class LoadGate {
   readonly #clock: Clock;
   readonly #maxRunning: number;
   readonly #buckets = new Map<string, Bucket>();
-  readonly #waiting: (() => void)[] = [];
+  readonly #waiting: Waiter[] = [];
   #running = 0;
 
   constructor(clock: Clock, maxRunning: number) {
@@ -40,18 +41,32 @@ export class LoadGate {
     return true;
   }
 
-  /** Runs `load` when it is its turn; undefined when too many wait already. */
-  async run<Value>(load: () => Promise<Value>): Promise<Value | undefined> {
-    if (this.#running >= this.#maxRunning) {
-      if (this.#waiting.length >= MAX_WAITING) return undefined;
-      await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    }
-    this.#running += 1;
+  /** Runs `load` when it is its turn; undefined when too many wait already, or its turn does not come in time. */
+  async run<Value>(load: () => Promise<Value>, maxWaitMs: number): Promise<Value | undefined> {
+    if (this.#running < this.#maxRunning) this.#running += 1;
+    else if (!(await this.#takeTurn(maxWaitMs))) return undefined;
     try {
       return await load();
     } finally {
-      this.#running -= 1;
-      this.#waiting.shift()?.();
+      // The place passes straight to whoever waits: nobody can slip in between.
+      const next = this.#waiting.shift();
+      if (next === undefined) this.#running -= 1;
+      else next.admit();
     }
+  }
+
+  async #takeTurn(maxWaitMs: number): Promise<boolean> {
+    if (this.#waiting.length >= MAX_WAITING) return false;
+    const turn = Promise.withResolvers<boolean>();
+    const waiter: Waiter = { admit: () => turn.resolve(true) };
+    const timer = setTimeout(() => {
+      const place = this.#waiting.indexOf(waiter);
+      if (place !== -1) this.#waiting.splice(place, 1);
+      turn.resolve(false);
+    }, maxWaitMs);
+    this.#waiting.push(waiter);
+    const isAdmitted = await turn.promise;
+    clearTimeout(timer);
+    return isAdmitted;
   }
 }

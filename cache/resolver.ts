@@ -180,12 +180,14 @@ export class Resolver {
     const loadStartedAtMs = clock.monotonicMs();
     const outcome = await this.#load(attempt);
     if (outcome.kind === 'failed') {
-      if (token !== undefined) void this.#options.backend.unclaim(key.name, token).catch(() => undefined);
+      if (token !== undefined) this.#unclaim(key, token);
       return near.lastKnownGood(key) ?? outcome;
     }
     const loadMs = clock.monotonicMs() - loadStartedAtMs;
     const tookMs = clock.monotonicMs() - attempt.startedAtMs;
     const filled = await writer.fill(key, outcome.loaded, { token, loadMs, tookMs });
+    // Nothing came of the claim (too large, nothing to remember): others need not wait for it to run out.
+    if (token !== undefined && filled.outcome.kind !== 'stored') this.#unclaim(key, token);
     return this.#keep(attempt, outcome.loaded, filled, loadMs);
   }
 
@@ -227,7 +229,7 @@ export class Resolver {
       const loaded = await gate.run(() => {
         counts.loads += 1;
         return callWithin(loader, config.loadHardMs);
-      });
+      }, config.loadHardMs);
       if (loaded !== undefined) return { kind: 'loaded', loaded };
       return { kind: 'failed', cause: new EdgeError('OVERLOADED', { detail: 'too many loads wait' }) };
     } catch (error) {
@@ -243,6 +245,11 @@ export class Resolver {
     if (near.knows(key.name) || gate.admitCold(key.family)) return true;
     statistics.family(key.family.name).loadsRefusedByRate += 1;
     return false;
+  }
+
+  /** Best effort: a claim that cannot be given up runs out. */
+  #unclaim(key: CacheKey<unknown>, token: string): void {
+    this.#options.backend.unclaim(key.name, token).catch(() => undefined);
   }
 
   /** The right to store what is loaded next; undefined when somebody else has it, or the cache cannot be asked. */

@@ -3,6 +3,8 @@ import { CLAIM_AT, HEADER_BYTES, REV_AT, TOKEN_LENGTH, encodeClaim } from '../en
 import { systemClock, type Clock } from '../../core/clock.ts';
 import { MemoryBus } from './memory-bus.ts';
 
+/** From so many lists on, an append also drops those that have ended. */
+const MANY_LISTS = 100;
 const FENCE_TTL_MS = 30 * 24 * 3_600_000;
 
 type Stored = { bytes: Buffer; expiresAtMs: number };
@@ -109,6 +111,7 @@ export class MemoryServer {
   }
 
   appendList(name: string, items: readonly string[], options: { maxItems: number; ttlMs: number }): number {
+    if (this.#lists.size >= MANY_LISTS) for (const other of this.#lists.keys()) this.#liveList(other);
     const list = this.#liveList(name) ?? { items: [], last: 0, expiresAtMs: 0 };
     for (const item of items) list.items.push(`${(list.last += 1)}|${item}`);
     list.items.splice(0, Math.max(0, list.items.length - options.maxItems));

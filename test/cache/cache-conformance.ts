@@ -76,6 +76,20 @@ export function cacheConformance(makeRig: () => Promise<Rig>): void {
       expect(await reader.exists(key)).toMatchObject({ kind: 'hit', value: false });
     });
 
+    it('never throws, whatever it is given', async () => {
+      const circular: Record<string, unknown> = {};
+      circular['self'] = circular;
+      const key = keys.projectConfig('circular');
+      const value = { id: 'c', reference: 'r', name: 'n', organizationId: null, settings: circular };
+      expect(await writer.set(key, value)).toMatchObject({ kind: 'error' });
+      expect(await writer.set(keys.domain(fresh()), site('d', Number.NaN))).toMatchObject({ kind: 'error' });
+      const loaded = await writer.getWithFallback(key, async () => ({ kind: 'found', value }));
+      expect(loaded).toMatchObject({ kind: 'found', source: 'loader' });
+      expect(await writer.invalidate(keys.domain(fresh()), { rev: Number.NaN })).toMatchObject({
+        isComplete: false,
+      });
+    });
+
     it('does not store what has no lifetime left', async () => {
       const key = keys.githubToken('1', '2');
       const value = { sealedToken: 'x', expiresAt: '2020-01-01T00:00:00Z' };
@@ -148,6 +162,20 @@ export function cacheConformance(makeRig: () => Promise<Rig>): void {
       expect(await reader.getWithFallback(key, failing)).toMatchObject({ kind: 'failed' });
       const loader = async () => ({ kind: 'found' as const, value: site('d1', 1) });
       expect(await reader.getWithFallback(key, loader)).toMatchObject({ kind: 'found', source: 'loader' });
+    });
+
+    it('does not make others wait for a claim of which nothing came', async () => {
+      const key = keys.userProjects('nobody');
+      await writer.getWithFallback(key, async () => ({ kind: 'absent' }));
+      const waitsBefore = (await reader.snapshot()).families['user-projects']?.claimWaits ?? 0;
+      // Given up on the same connection, before this is answered.
+      await writer.exists(key);
+      expect(await reader.getWithFallback(key, async () => ({ kind: 'absent' }))).toMatchObject({
+        kind: 'absent',
+        source: 'loader',
+      });
+      const waits = (await reader.snapshot()).families['user-projects']?.claimWaits ?? 0;
+      expect(waits).toBe(waitsBefore);
     });
 
     it('refuses a fill that began before a purge', async () => {
