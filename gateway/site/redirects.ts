@@ -1,3 +1,4 @@
+import { MAX_DYNAMIC_REDIRECTS } from '../../contracts/check-redirects.ts';
 import type { RedirectRule } from '../../contracts/manifest.ts';
 import { fillTarget, isExactPattern, matchPattern } from '../../contracts/path-pattern.ts';
 import { splitPath } from './pattern-tree.ts';
@@ -44,8 +45,10 @@ function createFinder(rules: readonly RedirectRule[]): Finder {
   const exact = new Map<string, RedirectRule>();
   const dynamic: RedirectRule[] = [];
   for (const rule of rules) {
-    if (!isExactPattern(rule.from)) dynamic.push(rule);
-    else if (!exact.has(rule.from)) exact.set(rule.from, rule);
+    // Each of them is tried in turn: a manifest from elsewhere must not make that a long way.
+    if (!isExactPattern(rule.from)) {
+      if (dynamic.length < MAX_DYNAMIC_REDIRECTS) dynamic.push(rule);
+    } else if (!exact.has(rule.from)) exact.set(rule.from, rule);
   }
   return (request) => {
     const literal = exact.get(request.path);

@@ -22,7 +22,8 @@ export function acceptedCodings(acceptEncoding: string | undefined): readonly Co
   const known = remembered.get(acceptEncoding);
   if (known !== undefined) return known;
   const parsed = parse(acceptEncoding);
-  if (remembered.size < MAX_REMEMBERED) remembered.set(acceptEncoding, parsed);
+  if (remembered.size >= MAX_REMEMBERED) remembered.clear();
+  remembered.set(acceptEncoding, parsed);
   return parsed;
 }
 

@@ -3,6 +3,7 @@ import { EdgeError, type ErrorCode } from '../../core/errors.ts';
 import { silentLogger, type Logger } from '../../core/log.ts';
 import type { ByteRange, ObjectStore } from '../../store/object-store.ts';
 import { headerOf, type Answer, type Exchange, type FlatHeaders } from '../exchange.ts';
+import { clientSignal } from '../functions/client-signal.ts';
 import { refuse } from '../refuse.ts';
 import type { CompiledSite } from '../site/compile-site.ts';
 import type { FileMatch } from '../site/match-route.ts';
@@ -126,9 +127,7 @@ async function bodyOf(
     if (head?.size !== size) throw missing(source.objectKey);
     return null;
   }
-  const abort = new AbortController();
-  exchange.outgoing.once('close', () => abort.abort());
-  const object = await store.get(source.objectKey, { range, signal: abort.signal });
+  const object = await store.get(source.objectKey, { range, signal: clientSignal(exchange) });
   if (object === undefined) throw missing(source.objectKey);
   if (object.size === size) return object.body;
   object.body.destroy();

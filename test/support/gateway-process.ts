@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { FunctionResource, StaticResource } from '../../contracts/manifest.ts';
+import type { SiteRecord } from '../../contracts/site.ts';
 import { freePort } from './free-port.ts';
 import { startNode, type StartedProcess } from './process.ts';
 import { makeTempDir } from './temp-dir.ts';
@@ -33,6 +34,8 @@ export type GatewayProcessOptions = {
   files?: Readonly<Record<string, string | Buffer>>;
   /** Functions: path of the URL -> code; `/*` without code by default, for a runner that is played. */
   functions?: Readonly<Record<string, string>>;
+  /** A whole site in place of `files` and `functions`, and the objects that it consists of, by key. */
+  site?: { record: SiteRecord; objects: Readonly<Record<string, Buffer>> };
   env?: Readonly<Record<string, string>>;
 };
 
@@ -74,6 +77,7 @@ export async function startGatewayProcess(options: GatewayProcessOptions): Promi
 }
 
 async function publish(bucket: string, options: GatewayProcessOptions): Promise<object> {
+  if (options.site !== undefined) return publishSite(bucket, options.site);
   const { files = {}, functions = { '/*': '' } } = options;
   const root = join(bucket, 'deployments', DEPLOYMENT_ID);
   const write = async (path: string, content: string | Buffer): Promise<void> => {
@@ -98,6 +102,17 @@ async function publish(bucket: string, options: GatewayProcessOptions): Promise<
   };
   await write('metadata.json', JSON.stringify(metadata));
   return { config: { version: 1, resources }, deploymentId: DEPLOYMENT_ID, projectId: PROJECT_ID };
+}
+
+async function publishSite(
+  bucket: string,
+  { record, objects }: NonNullable<GatewayProcessOptions['site']>,
+): Promise<SiteRecord> {
+  for (const [key, bytes] of Object.entries(objects)) {
+    await mkdir(dirname(join(bucket, key)), { recursive: true });
+    await writeFile(join(bucket, key), bytes);
+  }
+  return record;
 }
 
 async function answerFor(site: object): Promise<Server> {

@@ -4,7 +4,6 @@ import type { Manifest, StaticResource } from '../../../contracts/manifest.ts';
 import type { SiteRecord } from '../../../contracts/site.ts';
 import type { Resource } from './oracle.ts';
 
-export const HOST: string = 'files.test';
 export const MAX_ENTRY_BYTES: number = 16 * 1024;
 const PROJECT = 'project-1';
 const DEPLOYMENT = 'deployment-1';
