@@ -4,6 +4,8 @@ import { deploySite, type DeploySummary } from '../cli/deploy.ts';
 
 const EXAMPLE = fileURLToPath(new URL('../examples/', import.meta.url));
 const PROJECT = 'ember-and-lark';
+/** What its /api/about answers with. */
+const VARIABLES = { ROASTERY_GREETING: 'Good morning from Ember & Lark' };
 
 export type ExampleOptions = { apiUrl: string; token: string; host: string };
 
@@ -12,7 +14,7 @@ export async function deployExample({ apiUrl, token, host }: ExampleOptions): Pr
   const client = createControlApiClient({ apiUrl, token });
   try {
     return await deploySite(
-      { directory: EXAMPLE, project: PROJECT, domains: [host], createProject: true },
+      { directory: EXAMPLE, project: PROJECT, domains: [host], createProject: true, environment: VARIABLES },
       client,
       () => undefined,
     );

@@ -127,6 +127,12 @@ describe('the functions of the example', () => {
     });
   });
 
+  test('the environment of the deployment', async () => {
+    expect(JSON.parse((await get('/api/about')).text)).toEqual({
+      greeting: 'Good morning from Ember & Lark',
+    });
+  });
+
   test('a form: the redirect is passed on and not followed', async () => {
     const headers = { 'content-type': 'application/x-www-form-urlencoded' };
     const booked = await get('/api/bookings', {
