@@ -8,6 +8,7 @@ import type { Clock } from '../core/clock.ts';
 import type { Logger } from '../core/log.ts';
 import { FUNCTION_PATH_HEADER } from '../runner-client/contract.ts';
 import { forwardLogs } from './function-logs.ts';
+import type { WorkerdFiles } from './workerd-config.ts';
 
 /** Why a process ended. */
 export type EndReason = 'crashed' | 'stuck' | 'memory' | 'evicted' | 'idle' | 'closed';
@@ -26,7 +27,7 @@ export type LoadedFunction = {
 export type ProcessSettings = {
   /** Path of workerd's binary. */
   binary: string;
-  configPath: string;
+  files: WorkerdFiles;
   /** Private directory for the sockets; short, since a socket's path has about 100 bytes. */
   directory: string;
   memoryMb: number;
@@ -250,7 +251,7 @@ function startWorkerd(
     settings.binary,
     'serve',
     '--experimental',
-    settings.configPath,
+    settings.files.config,
     `--socket-addr=calls=unix:${socket}.calls`,
     `--socket-addr=control=unix:${socket}.control`,
     '--control-fd=3',
@@ -258,7 +259,7 @@ function startWorkerd(
   return spawn('/bin/sh', ['-c', LIMIT_AND_EXEC, 'limit', String(limitKb), ...workerd], {
     cwd: settings.directory,
     // Nothing of the supervisor's environment: it holds the bucket's keys.
-    env: {},
+    env: { SSL_CERT_FILE: settings.files.certificates, SSL_CERT_DIR: settings.directory },
     stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
     // A process group of its own: Ctrl-C in a terminal is for the supervisor, which lets calls finish first.
     detached: true,

@@ -17,7 +17,7 @@ import { Functions } from './functions.ts';
 import { Guardian } from './guardian.ts';
 import { startServer } from './server.ts';
 import { findWorkerd } from './workerd-binary.ts';
-import { writeWorkerdConfig } from './workerd-config.ts';
+import { writeWorkerdFiles } from './workerd-config.ts';
 
 const SWEEP_MS = 60_000;
 
@@ -94,7 +94,7 @@ type PoolParts = {
 
 async function startPool(config: RunnerConfig, parts: PoolParts): Promise<FunctionPool> {
   const { directory, guardian, token, metrics, log, clock } = parts;
-  const configPath = await writeWorkerdConfig(directory, {
+  const files = await writeWorkerdFiles(directory, {
     token,
     allow: config.FUNCTION_NETWORK_ALLOW,
     deny: [...config.FUNCTION_NETWORK_DENY, ...ownAddresses()],
@@ -110,7 +110,7 @@ async function startPool(config: RunnerConfig, parts: PoolParts): Promise<Functi
     {
       process: {
         binary: findWorkerd(),
-        configPath,
+        files,
         directory,
         memoryMb: config.FUNCTION_MEMORY_MB,
         functionTimeoutMs: config.FUNCTION_TIMEOUT_MS,

@@ -1,5 +1,6 @@
 import { copyFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { getCACertificates } from 'node:tls';
 import { fileURLToPath } from 'node:url';
 
 /**
@@ -40,15 +41,23 @@ export type WorkerdConfig = {
   maxHeapMb: number;
 };
 
-/** Writes the configuration of the function processes and what it embeds; answers its path. */
-export async function writeWorkerdConfig(directory: string, config: WorkerdConfig): Promise<string> {
+/** The files that every function process is started with, by their paths. */
+export type WorkerdFiles = { config: string; certificates: string };
+
+/** Writes the configuration of the function processes and what goes with it into their private directory. */
+export async function writeWorkerdFiles(directory: string, config: WorkerdConfig): Promise<WorkerdFiles> {
   for (const file of ['dispatcher.js', 'entry.js']) {
     const source = fileURLToPath(new URL(`isolate/${file}`, import.meta.url));
     await copyFile(source, join(directory, file));
   }
-  const path = join(directory, 'config.capnp');
-  await writeFile(path, workerdConfig(config), { mode: 0o600 });
-  return path;
+  const files = {
+    config: join(directory, 'config.capnp'),
+    certificates: join(directory, 'certificates.pem'),
+  };
+  await writeFile(files.config, workerdConfig(config), { mode: 0o600 });
+  // Node's own list (with NODE_EXTRA_CA_CERTS): slim images have none, and workerd does not start without one.
+  await writeFile(files.certificates, getCACertificates('default').join('\n'));
+  return files;
 }
 
 /** Cap'n Proto text. The addresses of the two sockets are given on the command line, one pair for each process. */

@@ -1,4 +1,5 @@
 import { mkdir, writeFile } from 'node:fs/promises';
+import { createServer as createHttpsServer } from 'node:https';
 import { createServer, type AddressInfo } from 'node:net';
 import { dirname, join } from 'node:path';
 import { existsSync, readFileSync } from 'node:fs';
@@ -8,6 +9,7 @@ import { silentLogger } from '../../core/log.ts';
 import { createDirectoryStore } from '../../store/directory-store.ts';
 import type { ObjectStore } from '../../store/object-store.ts';
 import { childPids, isAlive } from '../support/child-pids.ts';
+import { makeCertificates } from '../support/make-certificates.ts';
 import { startNode, type StartedProcess } from '../support/process.ts';
 import { makeTempDir } from '../support/temp-dir.ts';
 import { waitUntil } from '../support/wait-until.ts';
@@ -178,4 +180,35 @@ test('a stop ends as soon as the last call does, kept-alive connections or not',
   expect(await (await slow).text()).toBe('slow');
   await closing;
   expect(childPids(process.pid, 'workerd').filter(isAlive)).toEqual([]);
+});
+
+test('functions trust what Node trusts, on machines without certificates of their own too', async () => {
+  const directory = await makeTempDir('certificates');
+  cleanups.push(() => directory.remove());
+  const { ca, cert, key } = makeCertificates(directory.path, 'localhost');
+  const server = createHttpsServer(
+    { cert: readFileSync(cert), key: readFileSync(key) },
+    (_request, response) => {
+      response.end('over TLS');
+    },
+  );
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  cleanups.push(async () => {
+    server.closeAllConnections();
+    server.close();
+  });
+  const { port } = server.address() as AddressInfo;
+  const code = `export default { fetch: () => fetch('https://localhost:${port}/') };`;
+  const env = {
+    FUNCTION_NETWORK_ALLOW: 'public,private',
+    SSL_CERT_FILE: '/nonexistent',
+    SSL_CERT_DIR: '/nonexistent',
+  };
+  const trusting = await startProgram({ ...env, NODE_EXTRA_CA_CERTS: ca });
+  const { headers } = await deploy(trusting, code);
+  expect(await (await fetch(trusting.url, { headers })).text()).toBe('over TLS');
+  const strict = await startProgram(env);
+  await deploy(strict, code);
+  expect((await fetch(strict.url, { headers })).status).toBe(500);
 });
