@@ -56,18 +56,28 @@ export const githubTokenSchema: z.ZodType<GithubToken> = z.object({
 });
 
 export type BuildStatus = {
+  /** Whose build it is: who may read it depends on this. */
+  projectId?: string | undefined;
   status: 'pending' | 'in_progress' | 'completed' | 'failed';
   updatedAtMs: number;
   message?: string | undefined;
 };
 export const buildStatusSchema: z.ZodType<BuildStatus> = z.object({
+  projectId: z.string().optional(),
   status: z.enum(['pending', 'in_progress', 'completed', 'failed']),
   updatedAtMs: z.number(),
   message: z.string().optional(),
 });
 
-export type BuildLogLine = { timestamp: string; level: string; message: string };
+export type BuildLogLine = {
+  /** Place in the whole log, from 1: a list that was lost and began anew is recognised by it. */
+  position?: number | undefined;
+  timestamp: string;
+  level: string;
+  message: string;
+};
 export const buildLogLineSchema: z.ZodType<BuildLogLine> = z.object({
+  position: z.number().int().positive().optional(),
   timestamp: z.string(),
   level: z.string(),
   message: z.string(),

@@ -40,6 +40,12 @@ export const adminPaths = {
     `${API_PREFIX}/organizations/${segment(organization)}/members/${segment(user)}`,
   /** POST `{ name }`: 201 `User` (installation admins only). */
   users: (): string => `${API_PREFIX}/users`,
+  /** PUT `GithubLink` (installation admins only), DELETE. */
+  github: (project: string): string => inProject(project, 'github'),
+  /** POST: 200 `{ token, expiresAt }`, with which a build reads the project's repository. */
+  githubToken: (project: string): string => inProject(project, 'github/token'),
+  /** POST: deliveries of the GitHub App's webhook, signed with the webhook's secret. */
+  githubWebhook: (): string => `${API_PREFIX}/github/webhook`,
   /** POST: 200 `SweepReport` (installation admins only). */
   sweep: (): string => `${API_PREFIX}/sweep`,
   /** POST `Exist`: 200 `Exist` with those that exist (installation admins only). */
@@ -111,6 +117,12 @@ export type CreatedToken = TokenInfo & {
 
 export type Organization = { id: string; name: string };
 export type User = { id: string; name: string };
+export type GithubLink = {
+  installationId: number;
+  /** `owner/name` */
+  repository: string;
+};
+
 /** Ids of deployments and projects. */
 export type Exist = { deployments: string[]; projects: string[] };
 
@@ -234,4 +246,14 @@ export const sweepReportSchema: z.ZodType<SweepReport> = z.object({
   bytes: z.number(),
   strayObjects: z.number(),
   lostObjects: z.number(),
+});
+
+export const githubLinkSchema: z.ZodType<GithubLink> = z.strictObject({
+  installationId: z.number().int().positive(),
+  repository: z.string().regex(/^[\w.-]{1,100}\/[\w.-]{1,100}$/, 'must be owner/name'),
+});
+
+export const githubTokenSchema: z.ZodType<{ token: string; expiresAt: string }> = z.object({
+  token: z.string(),
+  expiresAt: z.string(),
 });

@@ -13,6 +13,10 @@ export type ControlApiConfig = Readonly<{
   DATABASE_POOL_SIZE: number;
   CONTROL_API_TOKEN: string | undefined;
   ENVIRONMENT_KEY: Buffer | undefined;
+  GITHUB_APP_ID: string | undefined;
+  GITHUB_APP_PRIVATE_KEY: string | undefined;
+  GITHUB_API_URL: string;
+  GITHUB_WEBHOOK_SECRET: string | undefined;
   MAX_OBJECT_BYTES: number;
   MAX_CONCURRENT_UPLOADS: number;
   DEPLOYMENT_RETENTION: number;
@@ -65,6 +69,27 @@ export const controlApiShape: Shape = z.object({
       return z.NEVER;
     })
     .optional(),
+  /** Id of the GitHub App whose installations builds read from. Default: no GitHub. */
+  GITHUB_APP_ID: z
+    .string()
+    .regex(/^\w{1,40}$/, 'must be the id of a GitHub App')
+    .optional(),
+  /** The App's private key, PEM or base64 of it. */
+  GITHUB_APP_PRIVATE_KEY: z
+    .string()
+    .transform((text, context) => {
+      const pem = text.includes('-----BEGIN')
+        ? text.replaceAll('\\n', '\n')
+        : Buffer.from(text, 'base64').toString();
+      if (/^-----BEGIN (?:RSA )?PRIVATE KEY-----/.test(pem)) return pem;
+      context.addIssue('must be a private key in PEM, or base64 of one');
+      return z.NEVER;
+    })
+    .optional(),
+  /** Where GitHub's REST interface is. Default `https://api.github.com`; an enterprise server has its own. */
+  GITHUB_API_URL: field.httpUrl().default('https://api.github.com'),
+  /** Secret of the App's webhook, which tells of removed installations. Default: no webhook. */
+  GITHUB_WEBHOOK_SECRET: z.string().min(16, 'must have at least 16 characters').optional(),
   /** Largest single file of a deployment, in bytes. Default 512 MiB. */
   MAX_OBJECT_BYTES: field.int(512 * 1024 * 1024, 1),
   /** How many uploads a client is told to run at once. Default 8. */

@@ -6,6 +6,7 @@ import type { ObjectStore } from '../store/object-store.ts';
 import type { ControlApiConfig } from './config.ts';
 import type { SiteReader } from './deployments/site-by-host.ts';
 import type { Database, OpenDatabase } from './database/database.ts';
+import type { TokenMaker } from './github/installation-tokens.ts';
 import type { ControlApiMetrics } from './metrics.ts';
 
 /** What every operation works with. */
@@ -21,5 +22,9 @@ export type Context = {
   sites: SiteReader;
   /** Deployments that are being finished by this process: a repeated request joins the first. */
   finishing: Map<string, Promise<FlipResult>>;
+  /** Whether this process has noted something that the cache could not be told. */
+  untold: { hasAny: boolean };
+  /** Undefined where no GitHub App is configured. */
+  github: TokenMaker | undefined;
   metrics: ControlApiMetrics;
 };

@@ -1,5 +1,4 @@
 import type { Counter, Histogram } from 'prom-client';
-import type { FlipResult } from '../contracts/control-api.ts';
 import { counter, histogram, type Registry } from '../core/metrics.ts';
 
 export type ControlApiMetrics = {
@@ -9,8 +8,6 @@ export type ControlApiMetrics = {
   encodedBytes: Counter<'coding'>;
   uploads: Counter<'outcome'>;
 };
-
-export type FlipOutcome = FlipResult['outcome'];
 
 const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
 

@@ -8,6 +8,7 @@ import type { ObjectStore } from '../store/object-store.ts';
 import { bootstrap, bootstrapToken } from './access/bootstrap.ts';
 import type { ControlApiConfig } from './config.ts';
 import type { Context } from './context.ts';
+import { createTokenMaker } from './github/installation-tokens.ts';
 import { createMetrics } from './metrics.ts';
 import { openDatabase } from './database/open-database.ts';
 import { publishPending } from './deployments/publish.ts';
@@ -65,6 +66,8 @@ export async function startControlApi(config: ControlApiConfig, parts: ControlAp
       clock,
       sites: createSiteReader(db),
       finishing: new Map(),
+      untold: { hasAny: false },
+      github: createTokenMaker(config),
       metrics: createMetrics(registry),
     };
     const server = await listen(createRoutes(context, allOperations).fetch, config);

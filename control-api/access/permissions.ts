@@ -51,7 +51,10 @@ export async function endPermissions(context: Context, userIds: readonly string[
   const { cache, db } = context;
   const ended = userIds.flatMap((id) => [keys.userOrgs(id), keys.userProjects(id)]);
   const { isComplete } = await cache.invalidateMany(ended);
-  if (!isComplete && cache.state() !== 'disabled') return;
+  if (!isComplete && cache.state() !== 'disabled') {
+    context.untold.hasAny = true;
+    return;
+  }
   await db.delete(pendingPermissions).where(inArray(pendingPermissions.userId, [...userIds]));
 }
 

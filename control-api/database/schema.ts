@@ -255,6 +255,8 @@ export const builds: Table<{
   createdBy: Maybe<string>;
   createdAt: Filled<Date>;
   finishedAt: Maybe<Date>;
+  logCount: Filled<number>;
+  logDropped: Filled<number>;
 }> = pgTable('builds', {
   id: uuid().notNull(),
   projectId: uuid().notNull(),
@@ -265,6 +267,8 @@ export const builds: Table<{
   createdBy: uuid(),
   createdAt: time().notNull().defaultNow(),
   finishedAt: time(),
+  logCount: long().notNull().default(0),
+  logDropped: long().notNull().default(0),
 });
 
 export const buildLogs: Table<{

@@ -68,8 +68,10 @@ async function announceHosts(
       { revs: shown.map(({ rev }) => rev), isFirst },
     );
     if (outcome.isComplete) await forgetPending(context, shown);
+    else context.untold.hasAny = true;
     return outcome;
   } catch (error) {
+    context.untold.hasAny = true;
     context.log.warn(
       { error: messageOf(error) },
       'a change of domains could not be announced; it will be again',

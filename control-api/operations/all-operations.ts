@@ -1,9 +1,11 @@
 import { accessOperations } from './access-operations.ts';
 import { adminOperations } from './admin-operations.ts';
+import { buildOperations } from './build-operations.ts';
 import { deploymentOperations } from './deployment-operations.ts';
 import { domainOperations } from './domain-operations.ts';
 import { environmentOperations } from './environment-operations.ts';
 import { gatewayOperations } from './gateway-operations.ts';
+import { githubOperations } from './github-operations.ts';
 import type { Operation } from './operation.ts';
 import { projectOperations } from './project-operations.ts';
 
@@ -14,6 +16,8 @@ export const allOperations: readonly Operation[] = [
   ...deploymentOperations,
   ...domainOperations,
   ...environmentOperations,
+  ...buildOperations,
+  ...githubOperations,
   ...accessOperations,
   ...adminOperations,
 ];

@@ -10,7 +10,8 @@ export type Call = {
   authorization: string | undefined;
   /** Path and query parameters. */
   params: unknown;
-  body: unknown;
+  /** Reads the JSON body; called only once the caller is known to be allowed. */
+  readBody(): Promise<unknown>;
   signal: AbortSignal;
 };
 
@@ -76,7 +77,7 @@ export function userOperation<Params extends z.ZodObject, Body = unknown>(
       if (rules.isAdminOnly === true && !caller.isAdmin) {
         throw new Failure('FORBIDDEN', 'Only an administrator of this installation may do this.');
       }
-      return await run(context, read(rules, call, caller));
+      return await run(context, await read(rules, call, caller));
     },
   };
 }
@@ -92,7 +93,7 @@ export function projectOperation<Params extends z.ZodObject<{ project: z.ZodStri
       const caller = await authenticate(context, call.authorization);
       const handle = parse(projectParams, call.params, 'parameter').project;
       const project = await allowedProject(context, caller, handle, rules.right);
-      return await run(context, { ...read(rules, call, caller), project });
+      return await run(context, { ...(await read(rules, call, caller)), project });
     },
   };
 }
@@ -120,7 +121,7 @@ export function organizationOperation<
           : await hasRight(context, caller, organization.id, rules.right);
       if (organization === undefined || answer === 'unknown') throw notFound('organization', handle);
       if (answer === 'no') throw forbidden(rules.right);
-      return await run(context, { ...read(rules, call, caller), organization });
+      return await run(context, { ...(await read(rules, call, caller)), organization });
     },
   };
 }
@@ -151,13 +152,13 @@ function complete<Params extends z.ZodObject, Body>(
   return { name, summary, method, path, status, isPublic, params, body, answer };
 }
 
-function read<Params extends z.ZodObject, Body>(
+async function read<Params extends z.ZodObject, Body>(
   rules: Rules<Params, Body>,
   call: Call,
   caller: Caller,
-): Input<Params, Body> {
+): Promise<Input<Params, Body>> {
   const params = parse(rules.params, call.params, 'parameter');
-  const body = parse(rules.body ?? noBody<Body>(), call.body ?? {}, 'field');
+  const body = parse(rules.body ?? noBody<Body>(), (await call.readBody()) ?? {}, 'field');
   return { caller, params, body, signal: call.signal };
 }
 

@@ -6,19 +6,25 @@ const MAX_BODY_BYTES = 32 * 1024 * 1024;
 
 /** The JSON body of a request; an absent one is `{}`. */
 export async function readJson(incoming: IncomingMessage): Promise<unknown> {
+  const body = await readBody(incoming, MAX_BODY_BYTES);
+  if (body.length === 0) return {};
+  try {
+    return JSON.parse(body.toString('utf8'));
+  } catch (error) {
+    throw new Failure('BAD_REQUEST', 'The body is no JSON.', { cause: error });
+  }
+}
+
+/** The whole body of a request. */
+export async function readBody(incoming: IncomingMessage, maxBytes: number): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let size = 0;
   for await (const chunk of incoming as AsyncIterable<Buffer>) {
     size += chunk.length;
-    if (size > MAX_BODY_BYTES) {
-      throw new Failure('BODY_TOO_LARGE', `A request may have at most ${MAX_BODY_BYTES} bytes.`);
+    if (size > maxBytes) {
+      throw new Failure('BODY_TOO_LARGE', `A request may have at most ${maxBytes} bytes.`);
     }
     chunks.push(chunk);
   }
-  if (size === 0) return {};
-  try {
-    return JSON.parse(Buffer.concat(chunks).toString('utf8'));
-  } catch (error) {
-    throw new Failure('BAD_REQUEST', 'The body is no JSON.', { cause: error });
-  }
+  return Buffer.concat(chunks);
 }

@@ -1,22 +1,26 @@
 import type { HttpBindings } from '@hono/node-server';
 import { Hono, type Context as HonoContext } from 'hono';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
+import { adminPaths } from '../../contracts/control-api-admin.ts';
 import { API_PREFIX, type ApiError } from '../../contracts/control-api.ts';
 import { authenticate } from '../access/caller.ts';
 import type { Context } from '../context.ts';
 import { findObject, uploadObject } from '../deployments/upload-object.ts';
 import { Failure } from '../failure.ts';
+import { receiveWebhook } from '../github/webhook.ts';
 import { allowedProject, type Operation } from '../operations/operation.ts';
 import { describeFailure, logUnexpected } from './failures.ts';
 import { readHealth } from './health.ts';
 import { runObserved } from './observe.ts';
-import { readJson } from './read-json.ts';
+import { readBody, readJson } from './read-json.ts';
 import { createTrpcHandler, TRPC_PATH } from './trpc.ts';
 
 type Bindings = { Bindings: HttpBindings; Variables: { requestId: string } };
 type Request = HonoContext<Bindings>;
 
 const OBJECT_PATH = `${API_PREFIX}/projects/:project/objects/:hash`;
+// GitHub's deliveries have 25 MB at most; those of interest here are small.
+const MAX_DELIVERY_BYTES = 1_048_576;
 const SHA256 = /^[0-9a-f]{64}$/;
 
 /** Every route. The plain HTTP form and the tRPC form run the same operations. */
@@ -37,6 +41,14 @@ export function createRoutes(context: Context, operations: readonly Operation[])
   });
   const trpc = createTrpcHandler(context, operations);
   app.all(`${TRPC_PATH}/*`, (c) => trpc(c.req.raw));
+  app.post(adminPaths.githubWebhook(), async (c) => {
+    const answer = await receiveWebhook(context, {
+      event: c.req.header('x-github-event'),
+      signature: c.req.header('x-hub-signature-256'),
+      body: await readBody(c.env.incoming, MAX_DELIVERY_BYTES),
+    });
+    return c.json(answer);
+  });
   app.put(OBJECT_PATH, (c) => putObject(context, c));
   app.get(OBJECT_PATH, (c) => headObject(context, c));
   for (const operation of operations) {
@@ -50,7 +62,7 @@ async function runOperation(context: Context, operation: Operation, c: Request):
   const answer = await runObserved(context, operation, {
     authorization: c.req.header('authorization'),
     params: { ...c.req.query(), ...c.req.param() },
-    body: operation.body === undefined ? undefined : await readJson(c.env.incoming),
+    readBody: async () => (operation.body === undefined ? {} : await readJson(c.env.incoming)),
     signal: c.req.raw.signal,
   });
   return c.json(answer, operation.status);

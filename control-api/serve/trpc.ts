@@ -3,7 +3,7 @@ import { fetchRequestHandler } from '@trpc/server/adapters/fetch';
 import superjson from 'superjson';
 import { z } from 'zod';
 import type { Context } from '../context.ts';
-import type { Operation } from '../operations/operation.ts';
+import type { Call, Operation } from '../operations/operation.ts';
 import { runObserved } from './observe.ts';
 import { describeFailure, logUnexpected } from './failures.ts';
 
@@ -67,13 +67,13 @@ function createProcedure(context: Context, operation: Operation): TRPCRouterReco
 }
 
 /** A procedure has one input: the parameters of the path and the fields of the body side by side. */
-function splitInput(operation: Operation, input: unknown): { params: unknown; body: unknown } {
-  if (typeof input !== 'object' || input === null) return { params: input ?? {}, body: {} };
+function splitInput(operation: Operation, input: unknown): Pick<Call, 'params' | 'readBody'> {
+  if (typeof input !== 'object' || input === null) return { params: input ?? {}, readBody: async () => ({}) };
   const entries = Object.entries(input);
   const isParam = ([name]: [string, unknown]): boolean => name in operation.params.shape;
   return {
     params: Object.fromEntries(entries.filter(isParam)),
-    body: Object.fromEntries(entries.filter((entry) => !isParam(entry))),
+    readBody: async () => Object.fromEntries(entries.filter((entry) => !isParam(entry))),
   };
 }
 

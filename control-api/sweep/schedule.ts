@@ -8,11 +8,13 @@ import { sweep } from './sweep.ts';
 
 // What the cache did not take waits for no sweep.
 const RETRY_MS = 2000;
+// What another control API noted before it died is looked for less often.
+const LOOK_EVERY = 8;
 
 /** Sweeps now and then, and tells the cache again what it did not take. Closing waits for what is under way. */
 export function scheduleSweeps(context: Context): Closable {
   const { SWEEP_INTERVAL_MS: intervalMs } = context.config;
-  const timers = [repeat(RETRY_MS, () => tellAgain(context))];
+  const timers = [repeat(RETRY_MS, createTeller(context))];
   if (intervalMs > 0) timers.push(repeat(intervalMs, () => sweepAlone(context)));
   return {
     close: async () => {
@@ -21,13 +23,20 @@ export function scheduleSweeps(context: Context): Closable {
   };
 }
 
-async function tellAgain(context: Context): Promise<void> {
-  try {
-    await publishPending(context);
-    await endPendingPermissions(context);
-  } catch (error) {
-    context.log.warn({ error: messageOf(error) }, 'what the cache is still to be told could not be read');
-  }
+function createTeller(context: Context): () => Promise<void> {
+  let turn = 0;
+  return async () => {
+    turn += 1;
+    if (!context.untold.hasAny && turn % LOOK_EVERY !== 0) return;
+    context.untold.hasAny = false;
+    try {
+      await publishPending(context);
+      await endPendingPermissions(context);
+    } catch (error) {
+      context.untold.hasAny = true;
+      context.log.warn({ error: messageOf(error) }, 'what the cache is still to be told could not be read');
+    }
+  };
 }
 
 /** One control API at a time, to save work only: two at once do no harm, so without a cache each of them sweeps. */

@@ -6,6 +6,7 @@ import { defaultCacheConfig, parseCacheUrl } from '../../cache/config.ts';
 import { openCache } from '../../cache/open-cache.ts';
 import type { CacheServer } from './cache-server.ts';
 import { readControlApiConfig } from '../../control-api/config.ts';
+import { prepareDatabase } from './embedded-database.ts';
 import { startControlApi, type ControlApi } from '../../control-api/start-control-api.ts';
 import { apiPaths, type BegunDeployment, type FlipResult } from '../../contracts/control-api.ts';
 import type { Manifest, Resource } from '../../contracts/manifest.ts';
@@ -51,6 +52,7 @@ export async function startTestControlApi(options: TestOptions): Promise<TestCon
     ...env,
   });
   await mkdir(join(directory, 'bucket'), { recursive: true });
+  if (env['DATABASE_URL'] === undefined) await prepareDatabase(join(directory, 'database'));
   const store = options.store ?? openStore({ kind: 'directory', root: join(directory, 'bucket') }, { log });
   const api = await startControlApi(config, {
     log,
