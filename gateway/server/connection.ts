@@ -68,6 +68,8 @@ export class Connection {
     if (isClientsTurn && !isUpgrade(last.incoming)) {
       failBody(last.incoming, new EdgeError('REQUEST_TIMEOUT', { detail: 'the body stopped coming' }));
     }
+    // The timer has run out for good until something moves: it is wound up for the next turn.
+    this.#socket.setTimeout(this.#socket.timeout ?? 0);
   }
 
   /** Lets what runs finish, and closes as soon as nothing does. */

@@ -56,6 +56,28 @@ test('a body that stops coming is 408, and the call is aborted', async () => {
   client.close();
 });
 
+test('a function that reads late is not the fault of its client, one that sends no more is, later on too', async () => {
+  const { edge, runner } = await setUp(
+    async (socket) => {
+      if ((await readRequestHead(socket)) === '') return;
+      const other = await openRaw(edge.port);
+      other.send(request('GET /a.txt HTTP/1.1'));
+      await other.response();
+      // Its idle time and more goes by while nobody reads the upload.
+      await other.ended();
+      expect(edge.records.map(({ path }) => path)).toEqual(['/a.txt']);
+      socket.resume();
+    },
+    { limits: { idleTimeoutMs: 200 }, files: { '/a.txt': 'a' } },
+  );
+  const client = await openRaw(edge.port);
+  client.send(request('POST /late HTTP/1.1', ['Content-Length: 100000000']));
+  client.send(Buffer.alloc(50_000_000));
+  expect((await client.response()).status).toBe(408);
+  await whenClosed(runner.connections[0]);
+  client.close();
+});
+
 test('a body that stops coming after the answer began cuts the answer', async () => {
   const { edge, runner } = await setUp(
     async (socket) => {
