@@ -4,7 +4,8 @@ export type Traffic = {
   port: number;
   /** One request each in turn: host and path. */
   targets: readonly { host: string; path: string }[];
-  seconds: number;
+  /** For how long, or how many requests in all. */
+  until: { seconds: number } | { requests: number };
   connections: number;
   /** The only status that is no error. */
   expectedStatus: number;
@@ -21,13 +22,13 @@ export type TrafficResult = {
   unexpected: Record<string, number>;
 };
 
-/** Sends traffic for some seconds from this process. */
+/** Sends traffic from this process. */
 export async function drive(traffic: Traffic): Promise<TrafficResult> {
-  const { port, targets, seconds, connections, expectedStatus } = traffic;
+  const { port, targets, until, connections, expectedStatus } = traffic;
   const result = await autocannon({
     url: `http://127.0.0.1:${port}`,
     connections,
-    duration: seconds,
+    ...('seconds' in until ? { duration: until.seconds } : { amount: until.requests }),
     requests: targets.map(({ host, path }) => ({ method: 'GET', path, headers: { host } })),
   });
   const statuses = Object.entries(result.statusCodeStats ?? {});
