@@ -3,6 +3,7 @@ import { EdgeError, messageOf, toEdgeError } from '../core/errors.ts';
 import type { Logger } from '../core/log.ts';
 import type { Backend } from './backend.ts';
 import type { Loader } from './cache.ts';
+import type { ColdBudget } from './cold-budget.ts';
 import type { CacheConfig } from './config.ts';
 import type { EntryWriter, Filled } from './entry-writer.ts';
 import { TOKEN_LENGTH } from './entry.ts';
@@ -34,6 +35,7 @@ export type ResolverOptions = {
   shared: SharedTier;
   writer: EntryWriter;
   gate: LoadGate;
+  coldBudget: ColdBudget;
   statistics: Statistics;
 };
 
@@ -116,7 +118,7 @@ export class Resolver {
         counts.misses += 1;
         return this.#loadCold(attempt);
       case 'error':
-        return this.#isAdmitted(key) ? this.#loadAndKeep(attempt, undefined) : TOO_MANY_COLD;
+        return (await this.#isAdmitted(key)) ? this.#loadAndKeep(attempt, undefined) : TOO_MANY_COLD;
       default:
         return found satisfies never;
     }
@@ -148,7 +150,7 @@ export class Resolver {
 
   /** Nothing there: one process loads, the others wait for what it stores, then load for themselves. */
   async #loadCold<Value>(attempt: Attempt<Value>): Promise<Resolved<Value>> {
-    if (!this.#isAdmitted(attempt.key)) return TOO_MANY_COLD;
+    if (!(await this.#isAdmitted(attempt.key))) return TOO_MANY_COLD;
     const token = await this.#claim(attempt.key);
     if (token !== undefined) return this.#loadAndKeep(attempt, token);
     this.#options.statistics.family(attempt.key.family.name).claimWaits += 1;
@@ -210,6 +212,7 @@ export class Resolver {
       if (isKeepable) near.keepAbsence(attempt, filled, loadMs);
       return { kind: 'absent', source: 'loader' };
     }
+    this.#options.coldBudget.giveBack(attempt.key.family);
     if (isKeepable) near.keepValue(attempt, loaded.value, { ...filled, loadMs });
     return {
       kind: 'found',
@@ -240,9 +243,9 @@ export class Resolver {
   }
 
   /** Whether a load may begin for a key of which neither tier knows anything. */
-  #isAdmitted(key: CacheKey<unknown>): boolean {
-    const { gate, near, statistics } = this.#options;
-    if (near.knows(key.name) || gate.admitCold(key.family)) return true;
+  async #isAdmitted(key: CacheKey<unknown>): Promise<boolean> {
+    const { coldBudget, near, statistics } = this.#options;
+    if (near.knows(key.name) || (await coldBudget.admit(key.family))) return true;
     statistics.family(key.family.name).loadsRefusedByRate += 1;
     return false;
   }

@@ -13,6 +13,7 @@ import type {
   InvalidationListener,
   Loader,
 } from './cache.ts';
+import { ColdBudget } from './cold-budget.ts';
 import type { CacheConfig } from './config.ts';
 import { EntryWriter } from './entry-writer.ts';
 import type { CacheKey, ListKey, LockKey } from './family.ts';
@@ -91,7 +92,8 @@ export class TieredCache implements Cache {
       near: this.#near,
       shared: this.#shared,
       writer: this.#writer,
-      gate: new LoadGate(clock, config.maxConcurrentLoads),
+      gate: new LoadGate(config.maxConcurrentLoads),
+      coldBudget: new ColdBudget(clock),
       statistics,
     });
     const { leaseMs, defaultTtlMs } = config;

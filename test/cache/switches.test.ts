@@ -3,7 +3,6 @@ import { defaultCacheConfig } from '../../cache/config.ts';
 import { keys } from '../../cache/keys.ts';
 import { LoadGate } from '../../cache/load-gate.ts';
 import { openCache } from '../../cache/open-cache.ts';
-import { systemClock } from '../../core/clock.ts';
 import { site } from './cache-conformance.ts';
 import { serverRig, silentParts } from './rigs.ts';
 
@@ -84,7 +83,7 @@ describe('a cache server that is not there', () => {
 
 describe('loads', () => {
   it('run so many at once, and none waits longer than it may', async () => {
-    const gate = new LoadGate(systemClock, 2);
+    const gate = new LoadGate(2);
     let running = 0;
     let most = 0;
     const load = async (): Promise<boolean> => {
