@@ -16,7 +16,8 @@ const DAY_MS = 24 * 60 * 60 * 1000;
 const MAX_MANIFEST_BYTES = 16 * 1024 * 1024;
 const MAX_LISTS = 10_000;
 const LIST_TTL_MS = 60_000;
-const FAILED_TTL_MS = 2000;
+// While the control API is slow or down, requests wait for it once in a while and not each time.
+const FAILED_TTL_MS = 15_000;
 
 /** The builds that a host showed before the present one. */
 export type RecentSites = {

@@ -63,6 +63,8 @@ export function markPinned(
   present: CompiledSite,
   { by, answer }: { by: Pin['by'] | undefined; answer: Answer },
 ): Answer {
+  // 101 hands the connection over: its headers belong to the handshake.
+  if (answer.status === 101) return answer;
   if (by === 'header' || by === 'cookie') {
     const name = by === 'header' ? PIN_HEADER : 'Cookie';
     return { ...answer, headers: madePrivate(answer.headers, name) };

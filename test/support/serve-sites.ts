@@ -6,7 +6,7 @@ import type { Manifest } from '../../contracts/manifest.ts';
 import type { RecentBuild } from '../../contracts/recent-builds.ts';
 import { contentKey } from '../../contracts/object-keys.ts';
 import type { SiteRecord } from '../../contracts/site.ts';
-import { systemClock } from '../../core/clock.ts';
+import { systemClock, type Clock } from '../../core/clock.ts';
 import { readEnvironment } from '../../core/env.ts';
 import { EdgeError } from '../../core/errors.ts';
 import { silentLogger } from '../../core/log.ts';
@@ -51,6 +51,8 @@ export type ServeOptions = {
   /** The builds that a host showed before; their manifests are among the objects. */
   recent?: (host: string) => RecentBuild[] | 'failing';
   nowMs?: () => number;
+  /** Of the cache: how long mappings are fresh. */
+  clock?: Clock;
   /** Whether hits take the short way, as in production. Default true. */
   hasShortWay?: boolean;
   /** Wraps the bucket, to delay, cut or fail it. */
@@ -65,7 +67,7 @@ export async function serveSites(options: ServeOptions): Promise<ServedSites> {
   const plain = createDirectoryStore(bucket.path, log);
   for (const [key, body] of Object.entries(options.objects ?? {})) await plain.put(key, body);
   const store = options.wrapStore?.(plain) ?? plain;
-  const cache = openCache(defaultCacheConfig(), { log, registry, holdsLease: true });
+  const cache = openCache(defaultCacheConfig(), { log, registry, holdsLease: true, clock: options.clock });
   await cache.connect();
   const runnerEnv = { RUNNER_URL: options.runnerUrl ?? 'http://127.0.0.1:9' };
   const runner = createRunnerClient(readEnvironment('test', z.object(runnerClientFields), runnerEnv), {

@@ -113,6 +113,12 @@ const seen = async (target: string, more: object = {}): Promise<[number, string]
   return [answer.status, answer.header('location') ?? answer.text];
 };
 
+test('no path is taken from a site for the edge itself', async () => {
+  for (const target of ['/health', '/healthz', '/readyz', '/metrics', '/status']) {
+    expect(await seen(target), target).toEqual([404, 'no such page']);
+  }
+});
+
 describe('clean URLs', () => {
   test.each<[string, [number, string]]>([
     ['/', [200, 'home']],

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { manualClock } from '../../support/manual-clock.ts';
 import { ask } from '../../support/ask.ts';
 import { serveSites, siteOf, type ServedSites } from '../../support/serve-sites.ts';
 
@@ -110,6 +111,23 @@ test.each(['TRACE', 'CONNECT'])('%s is not implemented', async (method) => {
   const target = method === 'CONNECT' ? 'site.test:443' : '/';
   const answer = await ask(edge.port, { method, target });
   expect(answer.status).toBe(501);
+});
+
+test('a known host goes on while the control API fails, and the answer says so', async () => {
+  const clock = manualClock();
+  const sites: Record<string, (typeof site)['record'] | 'failing'> = { 'site.test': site.record };
+  const alone = await serveSites({ sites, objects: site.objects, clock });
+  try {
+    expect((await ask(alone.port, { target: '/' })).header('cache-status')).toContain('origan-edge; fwd=');
+    expect((await ask(alone.port, { target: '/' })).header('cache-status')).toBe('origan-edge; hit');
+    sites['site.test'] = 'failing';
+    clock.advance(6 * 60_000);
+    const stale = await ask(alone.port, { target: '/' });
+    expect([stale.status, stale.text]).toEqual([200, '<h1>home</h1>']);
+    expect(stale.header('cache-status')).toBe('origan-edge; hit; detail=stale-mapping');
+  } finally {
+    await alone.close();
+  }
 });
 
 describe('a host is looked up', () => {
