@@ -117,7 +117,7 @@ async function validated(received: Received, before: StoredResponse, headers: He
   }
   const merged = mergedHeaders(before, headers, times.receivedAtMs);
   const after = await freshen(received, before, merged, headers);
-  if (after.isStored) parts.store.put(asked.address, after.stored, parts.clock.nowMs());
+  if (after.isStored) await parts.store.put(asked.address, after.stored, parts.clock.nowMs());
   else parts.store.remove(asked.address, before);
   flight.land(
     after.isStored ? { kind: 'stored', stored: after.stored, status: 304 } : { kind: 'unshareable' },
@@ -161,5 +161,5 @@ async function learnFromHead(received: Received, headers: HeaderList): Promise<v
     mergedHeaders(touched, headers, times.receivedAtMs),
     headers,
   );
-  if (after.isStored) parts.store.put(asked.address, after.stored, parts.clock.nowMs());
+  if (after.isStored) await parts.store.put(asked.address, after.stored, parts.clock.nowMs());
 }

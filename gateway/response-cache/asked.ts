@@ -29,7 +29,8 @@ export type Asked = {
   unusualNames: readonly string[];
 };
 
-const NOTHING_ASKED: RequestDirectives = parseRequestDirectives('', undefined);
+/** A request that leaves everything to the response. */
+export const NOTHING_ASKED: RequestDirectives = parseRequestDirectives('', undefined);
 
 export function readAsked(
   exchange: Exchange,

@@ -1,5 +1,8 @@
 import { Readable } from 'node:stream';
 
+/** The end of a body waits at most this long for what is done with the whole. */
+const MAX_HOLD_MS = 100;
+
 export type CaptureOptions = {
   /** More than this is passed on and not kept. */
   maxBytes: number;
@@ -7,6 +10,11 @@ export type CaptureOptions = {
   expectedBytes: number | undefined;
   /** Asked when the client has left: whether somebody else still wants the whole. */
   isWanted: () => boolean;
+  /**
+   * Given all bytes; undefined when there were too many, or the body broke off. The client gets the end of the body when it
+   * is done: what a client has seen whole, every gateway can serve.
+   */
+  onWhole: (whole: Buffer | undefined) => Promise<void>;
 };
 
 /**
@@ -14,22 +22,17 @@ export type CaptureOptions = {
  * client does not hold up those who wait for the whole; past the limit, at the pace of the client.
  */
 export class Capture extends Readable {
-  /** All bytes; undefined when there were too many, or the body broke off. */
-  readonly whole: Promise<Buffer | undefined>;
   readonly #source: Readable;
   readonly #options: CaptureOptions;
   #chunks: Buffer[] | undefined = [];
   #bytes = 0;
   #hasReader = true;
-  #settle: (whole: Buffer | undefined) => void = () => {};
+  #stored: Promise<void> | undefined;
 
   constructor(source: Readable, options: CaptureOptions) {
     super();
     this.#source = source;
     this.#options = options;
-    this.whole = new Promise((resolve) => {
-      this.#settle = resolve;
-    });
     // Whoever reads sees the error; a body that nobody reads must not end the process.
     this.on('error', () => {});
     source.on('data', this.#onData).once('end', this.#onEnd).once('error', this.#onError);
@@ -51,17 +54,15 @@ export class Capture extends Readable {
     this.#bytes += chunk.length;
     this.#chunks?.push(chunk);
     if (this.#bytes > this.#options.maxBytes) this.#giveUp();
-    const hasRoom = this.#hasReader ? this.push(chunk) : true;
-    if (this.#chunks === undefined && !hasRoom) this.#source.pause();
+    // With these bytes the client has all: they are the end.
+    if (this.#bytes === this.#options.expectedBytes && this.#chunks !== undefined) void this.#finish(chunk);
+    else this.#pass(chunk);
   };
 
   readonly #onEnd = (): void => {
     const { expectedBytes } = this.#options;
-    const isWhole = expectedBytes === undefined || expectedBytes === this.#bytes;
-    this.#settle(
-      isWhole && this.#chunks !== undefined ? Buffer.concat(this.#chunks, this.#bytes) : undefined,
-    );
-    if (this.#hasReader) this.push(null);
+    if (expectedBytes !== undefined && expectedBytes !== this.#bytes) this.#giveUp();
+    void this.#finish(null);
   };
 
   readonly #onError = (error: Error): void => {
@@ -75,9 +76,34 @@ export class Capture extends Readable {
     if (this.#hasReader) this.destroy();
   };
 
+  /** Passes the last bytes, or the end, once the whole is stored. */
+  async #finish(last: Buffer | null): Promise<void> {
+    this.#settle(this.#chunks === undefined ? undefined : Buffer.concat(this.#chunks, this.#bytes));
+    await this.#stored;
+    this.#pass(last);
+  }
+
+  #pass(chunk: Buffer | null): void {
+    const hasRoom = this.#hasReader ? this.push(chunk) : true;
+    if (this.#chunks === undefined && !hasRoom) this.#source.pause();
+  }
+
   #giveUp(): void {
     this.#chunks = undefined;
     this.#settle(undefined);
     if (!this.#hasReader) this.#source.destroy();
   }
+
+  #settle(whole: Buffer | undefined): void {
+    this.#stored ??= atMost(MAX_HOLD_MS, this.#options.onWhole(whole));
+  }
+}
+
+async function atMost(limitMs: number, work: Promise<void>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const limit = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, limitMs);
+  });
+  await Promise.race([work, limit]);
+  clearTimeout(timer);
 }

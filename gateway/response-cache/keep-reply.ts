@@ -68,8 +68,8 @@ export function keepReply(received: Received, headers: HeaderList): LiveReply {
     maxBytes: parts.maxEntryBytes,
     expectedBytes: length === undefined ? undefined : Number(length),
     isWanted: () => flight.waiters > 0 || flight.isBackground,
+    onWhole: (body) => storeWhole(received, judgement, verdict.headers, body),
   });
-  void capture.whole.then((body) => storeWhole(received, judgement, verdict.headers, body));
   return { kind: 'reply', status, headers, body: capture, isKept: true };
 }
 
@@ -95,8 +95,9 @@ async function storeWhole(
     markers,
     ...times,
   });
-  parts.store.put(asked.address, stored, parts.clock.nowMs());
+  const shared = parts.store.put(asked.address, stored, parts.clock.nowMs());
   flight.land({ kind: 'stored', stored, status: reply.status });
+  await shared;
 }
 
 export async function markersOf(

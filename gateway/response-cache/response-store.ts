@@ -83,9 +83,10 @@ export class ResponseStore {
     return [...new Set(this.#memory.get(address.key).flatMap(({ varyNames }) => varyNames))].sort();
   }
 
-  put(address: Address, stored: StoredResponse, nowMs: number): void {
+  /** Stores; resolves when every gateway can find it. */
+  put(address: Address, stored: StoredResponse, nowMs: number): Promise<void> {
     this.#memory.put(address.key, stored);
-    void this.#share(address, stored, nowMs);
+    return this.#share(address, stored, nowMs);
   }
 
   /** Forgets a response that must not be used again. */

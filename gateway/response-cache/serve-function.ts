@@ -5,7 +5,7 @@ import type { FunctionCaller } from '../functions/call-function.ts';
 import type { TrustedProxies } from '../functions/forwarded.ts';
 import { answerStored } from './answer-stored.ts';
 import { askFunction, maySave } from './ask-function.ts';
-import { isAlone, isBeyondCache, isPartial, readAsked, type Asked } from './asked.ts';
+import { isAlone, isBeyondCache, isPartial, NOTHING_ASKED, readAsked, type Asked } from './asked.ts';
 import type { CacheStatus, ForwardReason } from './cache-status.ts';
 import { Flight, type CollapseLimits, type Flights, type Landing } from './collapse.ts';
 import type { AskParts, LiveReply } from './keep-reply.ts';
@@ -114,12 +114,25 @@ function refreshInBackground(parts: ServeParts, asked: Asked, found: Found): voi
 
 async function refresh(parts: ServeParts, asked: Asked, found: Found, flight: Flight): Promise<void> {
   try {
+    if (await isRefreshedElsewhere(parts, asked, flight)) return;
     const whole = { ...asked, exchange: { ...asked.exchange, method: 'GET' } };
     const asking = await askFunction(parts, whole, found, flight);
     if (asking.kind === 'reply') asking.body.resume();
   } catch {
     // The flight has landed as failed: the next request that finds the response stale tries again.
   }
+}
+
+/** Whether another gateway has been faster: then its response is this one's too. */
+async function isRefreshedElsewhere(parts: ServeParts, asked: Asked, flight: Flight): Promise<boolean> {
+  const other = await parts.store.findShared(asked.address, asked.selecting);
+  if (other.kind === 'none') return false;
+  const { stored, isSoftPurged } = other;
+  const reuse = reuseOf(stored, NOTHING_ASKED, { nowMs: parts.clock.nowMs(), isSoftPurged });
+  if (reuse.kind !== 'fresh') return false;
+  parts.store.keepNear(asked.address, stored);
+  flight.land({ kind: 'stored', stored, status: stored.status });
+  return true;
 }
 
 /** Asks the function, or waits for somebody who already does. */

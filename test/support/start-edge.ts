@@ -1,6 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import type { FunctionResource, Manifest, StaticResource } from '../../contracts/manifest.ts';
+import type { CacheOptions, FunctionResource, Manifest, StaticResource } from '../../contracts/manifest.ts';
 import { systemClock } from '../../core/clock.ts';
 import { EdgeError } from '../../core/errors.ts';
 import { silentLogger } from '../../core/log.ts';
@@ -8,7 +8,13 @@ import { createRegistry } from '../../core/metrics.ts';
 import { createMemoryAnswerer } from '../../gateway/answer-from-memory.ts';
 import type { Edge } from '../../gateway/edge.ts';
 import { createTrustedProxies } from '../../gateway/functions/forwarded.ts';
+import type { Cache } from '../../cache/cache.ts';
+import type { Clock } from '../../core/clock.ts';
 import { handleRequest, refuseUnread } from '../../gateway/handle-request.ts';
+import {
+  createResponseCache,
+  type ResponseCacheOptions,
+} from '../../gateway/response-cache/create-response-cache.ts';
 import {
   createRecorder,
   type FinishedRequest,
@@ -16,7 +22,6 @@ import {
   type RequestEvent,
 } from '../../gateway/record.ts';
 import { startHttpServer, type HttpServer, type ServerLimits } from '../../gateway/server/http-server.ts';
-import { createResponseCache } from '../../gateway/response-cache/create-response-cache.ts';
 import { compileSite } from '../../gateway/site/compile-site.ts';
 import type { SiteResolver } from '../../gateway/site/resolve-site.ts';
 import { noSkewProtection } from '../../gateway/site/skew-protection.ts';
@@ -32,6 +37,7 @@ import { z } from 'zod';
 
 type Tap = {
   recorder: Recorder;
+  underWay: () => number;
   find: (isWanted: (record: RecordedRequest) => boolean) => Promise<RecordedRequest>;
 };
 
@@ -44,6 +50,8 @@ export type RecordedRequest = FinishedRequest & RequestEvent;
 export type TestEdge = HttpServer & {
   /** How many requests took the short way of a hit. */
   answeredAtOnce(): number;
+  /** Requests that have come and not ended. */
+  underWay(): number;
   /** What was recorded, in the order of its end. */
   records: RecordedRequest[];
   /** The record of a request, by the id that its answer names; resolves when it has ended. */
@@ -65,6 +73,10 @@ export type TestEdgeOptions = {
   drainTimeoutMs?: number;
   /** RUNNER_* variables. */
   runnerEnv?: Readonly<Record<string, string>>;
+  /** The cache under that of responses; without one nothing is stored. */
+  responseCache?: Partial<ResponseCacheOptions> & { cache: Cache; clock?: Clock };
+  /** `cache` of the manifest. */
+  cacheOptions?: CacheOptions;
 };
 
 const DEFAULT_LIMITS: ServerLimits = {
@@ -91,7 +103,7 @@ export async function startEdge(options: TestEdgeOptions = {}): Promise<TestEdge
   });
   const trustedProxies = createTrustedProxies(options.trustedProxies ?? []);
   const records: RecordedRequest[] = [];
-  const { recorder, find } = tapRecorder(createRecorder(registry, log, false), records);
+  const { recorder, underWay, find } = tapRecorder(createRecorder(registry, log, false), records);
   const edge: Edge = {
     sites: oneSite(await publish(bucket.path, options)),
     skew: noSkewProtection,
@@ -106,11 +118,11 @@ export async function startEdge(options: TestEdgeOptions = {}): Promise<TestEdge
         readMetadata: async () => undefined,
         trustedProxies,
         maxBodyBytes: options.maxBodyBytes ?? 100 * 1024 * 1024,
-        cache: disabledCache,
-        clock: systemClock,
+        cache: options.responseCache?.cache ?? disabledCache,
+        clock: options.responseCache?.clock ?? systemClock,
         registry,
       },
-      { maxBytes: 10_000_000, maxEntryBytes: 1_000_000 },
+      { maxBytes: 64 * 1024 * 1024, maxEntryBytes: 8 * 1024 * 1024, ...options.responseCache },
     ),
     recorder,
     log,
@@ -140,6 +152,7 @@ export async function startEdge(options: TestEdgeOptions = {}): Promise<TestEdge
   return {
     port: server.port,
     close,
+    underWay,
     records,
     answeredAtOnce: () => answeredAtOnce,
     recordOf: (id) => find((record) => record.id === id),
@@ -165,7 +178,7 @@ async function publish(bucket: string, options: TestEdgeOptions): Promise<Manife
     resourcePath: 'functions/all.js',
     ...each,
   }));
-  return { version: 1, resources: [...statics, ...functions] };
+  return { version: 1, resources: [...statics, ...functions], cache: options.cacheOptions };
 }
 
 function oneSite(config: Manifest): SiteResolver {
@@ -181,8 +194,13 @@ function oneSite(config: Manifest): SiteResolver {
 
 function tapRecorder(real: Recorder, records: RecordedRequest[]): Tap {
   const waiting = new Set<() => void>();
+  let begun = 0;
   const recorder: Recorder = {
     ...real,
+    begin: () => {
+      begun += 1;
+      return real.begin();
+    },
     end: (event, request) => {
       real.end(event, request);
       records.push({ ...event, ...request });
@@ -200,5 +218,5 @@ function tapRecorder(real: Recorder, records: RecordedRequest[]): Tap {
       waiting.add(look);
       look();
     });
-  return { recorder, find };
+  return { recorder, underWay: () => begun - records.length, find };
 }

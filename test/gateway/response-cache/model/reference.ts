@@ -217,6 +217,17 @@ export class Reference {
 
   #refresh(request: Request, found: Kept, failure: Failure): string[] {
     if (isAlone(request, found)) return [];
+    // Another gateway may have been faster.
+    const key = keyOf(request);
+    const far = this.#lookUpShared(request, key);
+    if (far !== undefined) {
+      const at = { now: this.now, isSoft: this.#stateOf(far) === 'soft' };
+      const { profile } = this.#siteOf(request);
+      if (useOf(far, { ...request, directives: {} }, profile, at) === 'fresh') {
+        this.#remember(request.gateway, key, far);
+        return [];
+      }
+    }
     return this.#ask({ ...request, method: 'GET' }, found, failure).calls;
   }
 
