@@ -19,7 +19,7 @@ export type Rig = {
   caches: Cache[];
   runner: PlayedFunction;
   /** One GET through the first edge, unless told otherwise. */
-  get(path: string, options?: GetOptions): Promise<ReceivedReply>;
+  get: (path: string, options?: GetOptions) => Promise<ReceivedReply>;
 };
 
 export type GetOptions = { method?: string; headers?: OutgoingHttpHeaders; edge?: number; body?: Buffer };
