@@ -1,3 +1,4 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { expect, test } from 'vitest';
 import { bodyOf, cleanUpAfterEach, setUpCache, statusOf } from './rig.ts';
 
@@ -229,7 +230,7 @@ test('safe: no cookie is stored, unless a targeted field shows that sharing was 
 });
 
 test('rfc: cookies are stored with their response, and several stay several', async () => {
-  const play = (_request: unknown, response: import('node:http').ServerResponse): void => {
+  const play = (_request: unknown, response: ServerResponse): void => {
     response.writeHead(200, { 'Cache-Control': 'max-age=60', 'Set-Cookie': ['a=1', 'b=2'] }).end('body');
   };
   const { get, runner } = await setUpCache(play, { manifest: { profile: 'rfc' } });
@@ -259,7 +260,7 @@ test('only-if-cached without anything stored is 504', async () => {
 });
 
 test('a deployment can switch off that requests decide', async () => {
-  const play = (_request: unknown, response: import('node:http').ServerResponse): void => {
+  const play = (_request: unknown, response: ServerResponse): void => {
     response.writeHead(200, { 'Cache-Control': 'max-age=60' }).end('body');
   };
   const { get, runner } = await setUpCache(play, { manifest: { honorRequestDirectives: false } });
@@ -269,10 +270,7 @@ test('a deployment can switch off that requests decide', async () => {
 });
 
 test('parameters that the manifest ignores are no part of the key and do not reach the function', async () => {
-  const play = (
-    request: import('node:http').IncomingMessage,
-    response: import('node:http').ServerResponse,
-  ): void => {
+  const play = (request: IncomingMessage, response: ServerResponse): void => {
     response.writeHead(200, { 'Cache-Control': 'max-age=60' }).end(request.url);
   };
   const { get, runner } = await setUpCache(play, { manifest: { ignoreQuery: ['utm_*'] } });

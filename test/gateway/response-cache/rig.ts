@@ -73,9 +73,9 @@ export async function setUpCache(
     );
   }
   cleanups.push(
-    runner.close,
+    () => runner.close(),
     ...caches.map((cache) => () => cache.close()),
-    ...edges.map((edge) => edge.close),
+    ...edges.map((edge) => () => edge.close()),
   );
   const get = (
     path: string,
