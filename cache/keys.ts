@@ -12,7 +12,7 @@ import {
 } from './family.ts';
 import * as shape from './value-schemas.ts';
 
-export type { CacheKey, KeyFamily, ListKey, LockKey } from './family.ts';
+export type { CacheKey, ListKey, LockKey } from './family.ts';
 
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;

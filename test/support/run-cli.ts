@@ -1,4 +1,3 @@
-import { onTestFinished } from 'vitest';
 import { runCli } from '../../cli/program.ts';
 import { systemClock } from '../../core/clock.ts';
 import { siteFolder } from './site-folder.ts';
@@ -31,11 +30,4 @@ export async function origan(args: readonly string[], options: RunOptions = {}):
     readInput: async () => options.input,
   });
   return { code, ...written };
-}
-
-/** A signal that is aborted when the test ends, so that nothing outlives it. */
-export function testSignal(): AbortController {
-  const controller = new AbortController();
-  onTestFinished(() => controller.abort());
-  return controller;
 }
