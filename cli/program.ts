@@ -1,5 +1,7 @@
 import { Command, CommanderError } from 'commander';
+import { EdgeError } from '../core/errors.ts';
 import { CliError, EXIT, type ExitCode } from './cli-error.ts';
+import { cacheCommand } from './commands/cache.ts';
 import { completeCommand, completionCommand } from './commands/completion.ts';
 import { deployCommand } from './commands/deploy.ts';
 import { deploymentsCommand, promoteCommand, rollbackCommand } from './commands/deployments.ts';
@@ -60,6 +62,7 @@ const COMMANDS: readonly ((context: CliContext) => Command)[] = [
   envCommand,
   logsCommand,
   openCommand,
+  cacheCommand,
   completionCommand,
 ];
 
@@ -91,6 +94,7 @@ function printFailure(error: unknown, context: CliContext, isJson: boolean): Exi
       isJson,
     );
   if (error instanceof CliError) return fail(error, context, isJson);
+  if (error instanceof EdgeError) return fail(new CliError(error.code, error.message), context, isJson);
   const detail = error instanceof Error ? error.message : String(error);
   const unknown = new CliError('INTERNAL', `Something unexpected went wrong: ${detail}`, {
     hint: 'Set ORIGAN_DEBUG=1 to see where, and please report it.',

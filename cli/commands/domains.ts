@@ -1,11 +1,10 @@
 import { Command } from 'commander';
 import { deletedSchema, domainListSchema, domainSchema } from '../../contracts/control-api-answers.ts';
 import { apiPaths, type AddDomain, type Domain } from '../../contracts/control-api.ts';
-import { normalizeHost } from '../../core/host.ts';
-import { CliError, EXIT } from '../cli-error.ts';
 import { printResult, withClient, type CliContext } from '../context.ts';
 import { table } from '../format.ts';
 import { projectOf, type ProjectOptions } from '../project-name.ts';
+import { requireHost } from '../require-host.ts';
 import { projectCommand } from './project-option.ts';
 
 type DomainFlags = ProjectOptions & { track?: string; all?: boolean };
@@ -61,15 +60,6 @@ function removeCommand(context: CliContext): Command {
       );
       printResult(context, flags, removed, () => `${removed.id} shows nothing any more.\n`);
     });
-}
-
-function requireHost(text: string): string {
-  const host = normalizeHost(text);
-  if (host !== undefined) return host;
-  throw new CliError('BAD_HOST', `${text} is no host name.`, {
-    exitCode: EXIT.usage,
-    hint: 'Write it without http:// and path: www.example.com, or demo.localhost:7777.',
-  });
 }
 
 function describeAdded({ url, track, deploymentId }: Domain): string {

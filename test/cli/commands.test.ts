@@ -175,6 +175,31 @@ test('open prints the custom domain before the track’s own, and says when noth
   expect((await run(['open', '--print', '-p', project])).out).toBe('https://shown.example\n');
 });
 
+describe('env', () => {
+  test('set, list, remove; values are shown only when asked for', async () => {
+    const project = await newProject();
+    const file = join(await siteFolder({ '.env': 'FROM_FILE="a b"\n' }), '.env');
+    const set = await run(['env', 'set', 'SECRET=hunter2', 'OTHER=x', '--file', file, '-p', project]);
+    expect([set.code, (set.out + set.err).includes('hunter2')]).toEqual([0, false]);
+    const listed = await run(['env', '-p', project]);
+    expect(listed.out).toMatch(/FROM_FILE +\(hidden\)\nOTHER +\(hidden\)\nSECRET +\(hidden\)\n/);
+    expect((await run(['env', 'ls', '--reveal', '-p', project])).out).toMatch(/FROM_FILE +a b\n/);
+    expect(await json(['env', 'rm', 'OTHER', '-p', project])).toMatchObject({
+      names: ['FROM_FILE', 'SECRET'],
+    });
+    expect((await run(['env', 'ls', '-t', 'pr-1', '-p', project])).out).toContain('preview has no variables');
+    expect((await run(['env', 'set', '-p', project])).code).toBe(2);
+  });
+
+  test('deploy sets them before the deployment begins', async () => {
+    const project = await newProject();
+    const root = await siteFolder({ 'index.html': '' });
+    const { code, out, err } = await run(['deploy', root, '-p', project, '-e', 'TOKEN=hunter2']);
+    expect([code, (out + err).includes('hunter2')]).toEqual([0, false]);
+    expect(await json(['env', 'ls', '-p', project])).toMatchObject({ name: 'production', names: ['TOKEN'] });
+  });
+});
+
 describe('every command', () => {
   const commands = [
     ['deployments'],
@@ -183,6 +208,10 @@ describe('every command', () => {
     ['domains', 'ls'],
     ['domains', 'add', 'a.example'],
     ['domains', 'rm', 'a.example'],
+    ['env', 'ls'],
+    ['env', 'set', 'A=1'],
+    ['env', 'rm', 'A'],
+    ['cache', 'purge', '--all'],
     ['open', '--print'],
   ];
 
@@ -218,7 +247,7 @@ describe('every command', () => {
     const project = await newProject();
     await show(project, 'one');
     const token = await viewerToken();
-    const changing = [['domains', 'add', 'a.example'], ['rollback']];
+    const changing = [['domains', 'add', 'a.example'], ['rollback'], ['env', 'set', 'A=1']];
     for (const args of changing) {
       const { code, err } = await run([...args, '-p', project, '--token', token]);
       expect([args[0], code, err]).toEqual([args[0], 4, expect.stringContaining('Ask an owner')]);

@@ -15,7 +15,11 @@ export async function installPackages(folder: string): Promise<string> {
   // Not `npm ci`: it refuses a lock file whose optional packages, for other platforms, a registry does not have.
   // npm needs what the caller's environment says about registries and proxies.
   const env = Object.fromEntries(Object.entries(process.env).map(([name, value]) => [name, value ?? '']));
-  const npm = startProcess('npm', { cwd: directory, args: ['install', '--no-save', '--no-fund', '--no-audit'], env });
+  const npm = startProcess('npm', {
+    cwd: directory,
+    args: ['install', '--no-save', '--no-fund', '--no-audit'],
+    env,
+  });
   const { code } = await npm.exited;
   if (code !== 0) throw new Error(`npm install in test/${folder} failed:\n${npm.stderr()}`);
   return modules;
