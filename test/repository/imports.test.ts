@@ -90,6 +90,21 @@ describe('the sources', () => {
     expect(wrong).toEqual([]);
   });
 
+  test('of programs import no package that an installation without development tools lacks', async () => {
+    const { dependencies } = JSON.parse(await readFile(join(REPOSITORY, 'package.json'), 'utf8')) as {
+      dependencies: Record<string, string>;
+    };
+    const wrong: string[] = [];
+    for (const file of await sourceFiles()) {
+      const [folder = ''] = file.split('/');
+      if (!(folder in MAY_IMPORT)) continue;
+      for (const name of packagesOf(await readFile(join(REPOSITORY, file), 'utf8'))) {
+        if (!(name in dependencies)) wrong.push(`${file} imports ${name}`);
+      }
+    }
+    expect(wrong).toEqual([]);
+  });
+
   test('every folder with sources is in the table', async () => {
     const folders = new Set((await sourceFiles()).map((file) => file.split('/')[0] ?? ''));
     const known = new Set([...FOLDERS, 'infra', 'examples', 'vitest.config.ts', 'knip.config.ts']);
@@ -101,4 +116,16 @@ describe('the sources', () => {
 function specifiersOf(text: string): string[] {
   const found = text.matchAll(/(?:\bfrom|\bimport)\s*\(?\s*['"](\.[^'"]*)['"]/g);
   return Array.from(found, (match) => match[1] ?? '');
+}
+
+/** The packages that a source names, without Node's own modules. */
+function packagesOf(text: string): string[] {
+  const found = text.matchAll(/^(?:import|export)\b[^;]*?\bfrom '([a-z@][^']*)'/gms);
+  const names = Array.from(found, ([, specifier = '']) =>
+    specifier
+      .split('/')
+      .slice(0, specifier.startsWith('@') ? 2 : 1)
+      .join('/'),
+  );
+  return names.filter((name) => !name.startsWith('node:'));
 }
