@@ -48,6 +48,7 @@ function entryCommands(link: ServerLink, names: KeyNames, isCluster: boolean): E
       physical(name),
       async (client) => (await client.getBuffer(physical(name))) ?? undefined,
     );
+  const readBatched = (name: string): Promise<Buffer | undefined> => batch.read(physical(name));
   const readHead = async (name: string): Promise<Buffer | undefined> => {
     const head = await link.runRepeatable('getrange', physical(name), (client) =>
       client.getrangeBuffer(physical(name), 0, HEADER_BYTES - 1),
@@ -56,8 +57,7 @@ function entryCommands(link: ServerLink, names: KeyNames, isCluster: boolean): E
   };
   return {
     // The keys of a cluster's MGET must share a slot, so there each look-up goes by itself.
-    read: (wanted) =>
-      Promise.all(wanted.map((name) => (isCluster ? readOne(name) : batch.read(physical(name))))),
+    read: (wanted) => Promise.all(wanted.map(isCluster ? readOne : readBatched)),
     readHeads: (wanted) => Promise.all(wanted.map(readHead)),
     ...compareCommands(link, names),
     ensure: async (name, entry, ttlMs) =>
