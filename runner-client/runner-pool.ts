@@ -1,7 +1,8 @@
-import { Pool } from 'undici';
+import { buildConnector, Pool } from 'undici';
 import type { Clock } from '../core/clock.ts';
 import { Breaker } from './breaker.ts';
 import type { RunnerClientConfig } from './config.ts';
+import { skipContinue } from './skip-continue.ts';
 
 // A kept-alive connection is closed by whoever waits less: undici obeys the runner's Keep-Alive hint less one second.
 const KEEP_ALIVE_MS = 30_000;
@@ -27,7 +28,7 @@ export class Runner {
       // As many as there are calls, which are bounded: a call waits for no other call's connection.
       connections: null,
       pipelining: 1,
-      connectTimeout: config.RUNNER_CONNECT_TIMEOUT_MS,
+      connect: connector(config.RUNNER_CONNECT_TIMEOUT_MS),
       headersTimeout: config.RUNNER_FIRST_BYTE_TIMEOUT_MS,
       bodyTimeout: config.RUNNER_IDLE_TIMEOUT_MS,
       keepAliveTimeout: KEEP_ALIVE_MS,
@@ -39,4 +40,14 @@ export class Runner {
   get isPassable(): boolean {
     return this.breaker.isPassable;
   }
+}
+
+function connector(timeoutMs: number): buildConnector.connector {
+  const connect = buildConnector({ timeout: timeoutMs });
+  return (options, callback) => {
+    connect(options, (...result) => {
+      if (result[0] === null) skipContinue(result[1]);
+      callback(...result);
+    });
+  };
 }

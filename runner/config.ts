@@ -36,8 +36,8 @@ export const runnerFields: {
   RUNNER_SPARE_PROCESSES: field.int(2, 0, 100),
   /** A process without calls for so long is stopped, in milliseconds; default 600000 (10 minutes). */
   RUNNER_PROCESS_IDLE_MS: field.int(600_000, 1000, 86_400_000),
-  /** At a stop, longest wait for calls under way, in milliseconds; default 30000. */
-  RUNNER_DRAIN_TIMEOUT_MS: field.int(30_000, 0, 600_000),
+  /** At a stop, longest wait for calls under way, in milliseconds; default 30000, at most 50000. */
+  RUNNER_DRAIN_TIMEOUT_MS: field.int(30_000, 0, 50_000),
   /** Opens sealed environments: 32 bytes, hex or base64. Without it only clear ones can be used. */
   ENVIRONMENT_KEY: z
     .string()

@@ -6,7 +6,7 @@ import { buffer } from 'node:stream/consumers';
 import { gzipSync } from 'node:zlib';
 import { afterEach, expect, test } from 'vitest';
 import type { HeaderList } from '../../runner-client/runner-client.ts';
-import { answerWith, startHeadKeeper, startSocketServer } from '../support/socket-server.ts';
+import { answerWith, readRequestHead, startHeadKeeper, startSocketServer } from '../support/socket-server.ts';
 import { closeClients, makeCall, makeClient, readBody } from './make-call.ts';
 
 const cleanups: (() => Promise<unknown>)[] = [];
@@ -152,6 +152,41 @@ test('interim responses are reported and never taken for the answer', async () =
   expect(await readBody(reply)).toBe('done');
   expect(interim.map(([status]) => status)).toEqual([103, 102]);
   expect(interim[0]?.[1]).toEqual([['Link', '</a.css>; rel=preload']]);
+});
+
+const CONTINUE = 'HTTP/1.1 100 Continue\r\nX-A: 1\r\n\r\n';
+const HINTS = 'HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\n';
+const ANSWER = 'HTTP/1.1 200 OK\r\nContent-Length: 21\r\n\r\nHTTP/1.1 100 Continue';
+
+test.each([
+  ['alone', [CONTINUE, ANSWER]],
+  ['in one piece with the answer', [CONTINUE + ANSWER]],
+  ['byte by byte', (CONTINUE + ANSWER).split('')],
+  ['twice, with early hints in between and after', [CONTINUE + HINTS, CONTINUE, HINTS, ANSWER]],
+])('a 100 that nobody asked for is read over: %s', async (_name, pieces) => {
+  const hints = pieces.join('').split('103 Early Hints').length - 1;
+  const server = await startSocketServer((socket) => {
+    const answer = async (): Promise<void> => {
+      while ((await readRequestHead(socket)) !== '') {
+        for (const piece of pieces) {
+          socket.write(piece);
+          await new Promise(setImmediate);
+        }
+      }
+    };
+    socket.setNoDelay(true);
+    void answer();
+  });
+  cleanups.push(server.close);
+  const client = makeClient(server.url);
+  for (let round = 0; round < 4; round += 1) {
+    const interim: number[] = [];
+    const reply = await client.call(makeCall({ onInformational: (status) => interim.push(status) }));
+    expect(reply.status).toBe(200);
+    // A body that looks like one stays as it is.
+    expect(await readBody(reply)).toBe('HTTP/1.1 100 Continue');
+    expect(interim).toEqual(Array.from({ length: hints }, () => 103));
+  }
 });
 
 test.each([

@@ -171,7 +171,7 @@ test('a directory for code that cannot be made ends the start', async () => {
 });
 
 test('a stop ends as soon as the last call does, kept-alive connections or not', async () => {
-  const runner = await startTestRunner({ env: { RUNNER_DRAIN_TIMEOUT_MS: '600000' } });
+  const runner = await startTestRunner({ env: { RUNNER_DRAIN_TIMEOUT_MS: '50000' } });
   const { headers } = await deploy(runner, SLOW);
   const slow = fetch(`${runner.url}/slow`, { headers });
   await waitUntil(() => runner.logs().some(({ output }) => output === 'slow begins'));
