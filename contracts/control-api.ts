@@ -21,6 +21,8 @@ const deploymentPath = (project: string, id: string): string =>
 export const apiPaths = {
   /** GET, no token: 200 `Health`, or 503 with the same body when a part is down. */
   health: (): string => `${API_PREFIX}/health`,
+  /** GET, no token: the OpenAPI 3.1 description of all this. */
+  openapi: (): string => `${API_PREFIX}/openapi.json`,
   /** GET: `Identity`. */
   whoami: (): string => `${API_PREFIX}/whoami`,
   /** GET: `{ projects: Project[] }`. POST `CreateProject`: 201 `Project`, 409 when the name is taken. */

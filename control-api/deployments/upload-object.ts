@@ -10,6 +10,7 @@ import { Failure } from '../failure.ts';
 
 // Up to here an object is held in memory, so that the store may retry; a larger one streams through.
 const MAX_HELD_BYTES = 1_048_576;
+const BROKE_OFF = 'The upload broke off.';
 
 export type Upload = { projectId: string; hash: string; size: number; body: Readable };
 
@@ -49,12 +50,16 @@ export async function findObject(
 }
 
 async function putVerified({ store }: Context, { projectId, hash, size, body }: Upload): Promise<void> {
+  // Gone while the database was asked: its events are over, nobody would hear of it.
+  if (body.destroyed && !body.readableEnded) throw new Failure('BAD_REQUEST', BROKE_OFF);
   const key = contentKey(projectId, hash);
   const verifier = holdBackUnlessVerified(hash, size);
-  body.once('error', () => verifier.fail('The upload broke off.'));
+  body.once('error', () => verifier.fail(BROKE_OFF));
   body.once('close', () => {
-    if (!body.readableEnded) verifier.fail('The upload broke off.');
+    if (!body.readableEnded) verifier.fail(BROKE_OFF);
   });
+  // Whoever reads it hears of its errors; until then one must not end the process.
+  verifier.stream.on('error', () => undefined);
   const verified = body.pipe(verifier.stream);
   try {
     await store.put(key, size <= MAX_HELD_BYTES ? await buffer(verified) : verified, { size });

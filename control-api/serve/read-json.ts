@@ -19,7 +19,9 @@ export async function readJson(incoming: IncomingMessage): Promise<unknown> {
 export async function readBody(incoming: IncomingMessage, maxBytes: number): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let size = 0;
-  for await (const chunk of incoming as AsyncIterable<Buffer>) {
+  // Not destroyed when the loop is left: the answer still has to go out on this connection.
+  const body: AsyncIterable<Buffer> = incoming.iterator({ destroyOnReturn: false });
+  for await (const chunk of body) {
     size += chunk.length;
     if (size > maxBytes) {
       throw new Failure('BODY_TOO_LARGE', `A request may have at most ${maxBytes} bytes.`);

@@ -12,6 +12,7 @@ import { allowedProject, type Operation } from '../operations/operation.ts';
 import { describeFailure, logUnexpected } from './failures.ts';
 import { readHealth } from './health.ts';
 import { runObserved } from './observe.ts';
+import { describeApi } from './openapi.ts';
 import { readBody, readJson } from './read-json.ts';
 import { createTrpcHandler, TRPC_PATH } from './trpc.ts';
 
@@ -39,6 +40,8 @@ export function createRoutes(context: Context, operations: readonly Operation[])
     const health = await readHealth(context);
     return c.json(health, health.status === 'down' ? 503 : 200);
   });
+  const description = describeApi(operations);
+  app.get(`${API_PREFIX}/openapi.json`, (c) => c.json(description));
   const trpc = createTrpcHandler(context, operations);
   app.all(`${TRPC_PATH}/*`, (c) => trpc(c.req.raw));
   app.post(adminPaths.githubWebhook(), async (c) => {

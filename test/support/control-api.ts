@@ -7,6 +7,7 @@ import { openCache } from '../../cache/open-cache.ts';
 import type { CacheServer } from './cache-server.ts';
 import { readControlApiConfig } from '../../control-api/config.ts';
 import { prepareDatabase } from './embedded-database.ts';
+import { allOperations } from '../../control-api/operations/all-operations.ts';
 import { startControlApi, type ControlApi } from '../../control-api/start-control-api.ts';
 import { apiPaths, type BegunDeployment, type FlipResult } from '../../contracts/control-api.ts';
 import type { Manifest, Resource } from '../../contracts/manifest.ts';
@@ -61,7 +62,41 @@ export async function startTestControlApi(options: TestOptions): Promise<TestCon
     store,
     ...(options.clock === undefined ? {} : { clock: options.clock }),
   });
-  return { ...api, store, send: (...request) => send(api.url, request) };
+  return {
+    ...api,
+    store,
+    send: async (...request) => {
+      const reply = await send(api.url, request);
+      if (reply.status < 300) checkAnswer(request[0], request[1], reply.body);
+      return reply;
+    },
+  };
+}
+
+const patterns = allOperations.flatMap((operation) =>
+  operation.path === undefined
+    ? []
+    : [{ operation, pattern: new RegExp(`^/v1${operation.path.replaceAll(/:\\w+/g, '[^/]+')}$`) }],
+);
+
+/** Every answer has the shape that its operation declares, with nothing besides. */
+function checkAnswer(method: string, path: string, body: unknown): void {
+  const bare = path.replace(/\?.*$/, '');
+  const found = patterns.find(({ operation, pattern }) => operation.method === method && pattern.test(bare));
+  if (found === undefined) return;
+  const parsed = found.operation.answer.parse(body);
+  if (JSON.stringify(sorted(parsed)) === JSON.stringify(sorted(body))) return;
+  throw new Error(`${found.operation.name} answers fields that it does not declare: ${JSON.stringify(body)}`);
+}
+
+function sorted(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sorted);
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value)
+      .toSorted(([left], [right]) => left.localeCompare(right))
+      .map(([name, item]) => [name, sorted(item)]),
+  );
 }
 
 /** A client of a cache server for one control API or gateway; `holdsLease` makes it a gateway's. */
