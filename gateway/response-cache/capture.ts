@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 
 /** The end of a body waits at most this long for what is done with the whole. */
-const MAX_HOLD_MS = 100;
+const MAX_HOLD_MS = 1000;
 
 export type CaptureOptions = {
   /** More than this is passed on and not kept. */

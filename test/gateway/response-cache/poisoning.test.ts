@@ -1,0 +1,186 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { describe, expect, test } from 'vitest';
+import { waitUntil } from '../../support/wait-until.ts';
+import { bodyOf, cleanUpAfterEach, setUpCache, statusOf } from './rig.ts';
+import { randomFrom } from './model/random.ts';
+
+cleanUpAfterEach();
+
+const MARK = 'poison-8c1f';
+const LIFETIME = { 'Cache-Control': 's-maxage=60' };
+
+/** The worst function there is: it shows whatever reached it, and says that everybody may have it. */
+function reflect(request: IncomingMessage, response: ServerResponse): void {
+  const headers = Object.entries(request.headers).filter(([name]) => !name.startsWith('x-origan-'));
+  response.writeHead(200, LIFETIME).end(JSON.stringify([request.url, headers]));
+}
+
+/** Names by which frameworks are told to answer something else. */
+const OVERRIDES = [
+  'x-forwarded-host',
+  'x-forwarded-for',
+  'x-forwarded-proto',
+  'x-forwarded-port',
+  'x-forwarded-server',
+  'x-forwarded-scheme',
+  'x-forwarded-prefix',
+  'x-forwarded-path',
+  'x-forwarded-uri',
+  'forwarded',
+  'x-real-ip',
+  'x-original-url',
+  'x-original-host',
+  'x-rewrite-url',
+  'x-host',
+  'x-http-method-override',
+  'x-method-override',
+  'x-middleware-subrequest',
+  'x-invoke-path',
+  'x-origan-deployment-id',
+  'x_origan_project_id',
+  'proxy-authorization',
+  'te',
+  'expect-nothing',
+  'content-type',
+  'x-requested-with',
+  'x-api-version',
+  'x-amz-website-redirect-location',
+];
+
+/** Any name that HTTP allows, at random. */
+function randomName(seed: number): string {
+  const random = randomFrom(seed);
+  const letters = "abcdefghijklmnopqrstuvwxyz0123456789-_.!~*'|`^%$#&+";
+  const length = 3 + random.int(20);
+  return `${random.pick(['x-', 'z', ''])}q${Array.from({ length }, () => letters[random.int(letters.length)]).join('')}`;
+}
+
+describe('safe: no header that is not part of the key changes what is stored', () => {
+  const names = [...OVERRIDES, ...Array.from({ length: 150 }, (_each, seed) => randomName(seed))];
+
+  test(`${names.length} names, in front of a function that reflects every header`, async () => {
+    const { get, runner } = await setUpCache(reflect);
+    for (const [index, name] of names.entries()) {
+      const path = `/${index}`;
+      await get(path, { headers: { [name]: MARK } });
+      const clean = await get(path);
+      expect(bodyOf(clean), name).not.toContain(MARK);
+      expect(statusOf(await get(path)), name).toContain('; hit');
+      expect(runner.callsOf(path).length, name).toBeLessThanOrEqual(2);
+    }
+  });
+
+  test('what is stored is still served to requests that bring such headers', async () => {
+    const { get, runner } = await setUpCache(reflect);
+    await get('/');
+    expect(statusOf(await get('/', { headers: { 'x-evil': MARK } }))).toContain('; hit');
+    expect(runner.calls).toHaveLength(1);
+  });
+
+  test('nor do they refresh, validate or replace what is stale', async () => {
+    const { get, clock, runner } = await setUpCache((request, response) => {
+      const evil = String(request.headers['x-evil']);
+      response
+        .writeHead(200, { 'Cache-Control': 'max-age=10, stale-while-revalidate=60', ETag: '"v"' })
+        .end(evil);
+    });
+    await get('/');
+    clock.advance(20_000);
+    expect(bodyOf(await get('/', { headers: { 'x-evil': MARK } }))).toBe('undefined');
+    clock.advance(100_000);
+    const own = await get('/', { headers: { 'x-evil': MARK } });
+    expect([bodyOf(own), statusOf(own)]).toEqual([MARK, 'origan-edge; fwd=stale; fwd-status=200']);
+    expect(bodyOf(await get('/'))).toBe('undefined');
+    expect(runner.calls.map(({ headers }) => headers['x-evil'])).toEqual([undefined, MARK, undefined]);
+  });
+
+  test('nor do they keep others from sharing a call', async () => {
+    const waiting: ServerResponse[] = [];
+    const { get, edges } = await setUpCache((request, response) => {
+      if (request.headers['x-evil'] === undefined) waiting.push(response);
+      else response.writeHead(200, LIFETIME).end(MARK);
+    });
+    await get('/', { headers: { 'x-evil': MARK } });
+    const replies = [get('/'), get('/'), get('/')];
+    await waitUntil(() => waiting.length > 0 && edges[0]?.underWay() === 3);
+    expect(waiting).toHaveLength(1);
+    waiting[0]?.writeHead(200, LIFETIME).end('clean');
+    for (const reply of replies) expect(bodyOf(await reply)).toBe('clean');
+  });
+
+  test('a header that the response says it varies on is part of the key', async () => {
+    const { get, runner } = await setUpCache((request, response) => {
+      response.writeHead(200, { ...LIFETIME, Vary: 'X-Mode' }).end(String(request.headers['x-mode']));
+    });
+    for (const mode of ['a', 'b', 'a', 'b']) {
+      expect(bodyOf(await get('/', { headers: { 'x-mode': mode } }))).toBe(mode);
+    }
+    expect(runner.calls).toHaveLength(2);
+  });
+});
+
+describe('whatever the profile', () => {
+  test.each(['safe', 'rfc'] as const)(
+    '%s: overriding headers reach no function through GET or HEAD',
+    async (profile) => {
+      const { get, runner } = await setUpCache(reflect, { manifest: { profile } });
+      const headers = {
+        'x-original-url': '/admin',
+        'x-http-method-override': 'DELETE',
+        'x-forwarded-prefix': '/evil',
+      };
+      await get('/', { headers });
+      await get('/', { method: 'HEAD', headers: { ...headers, 'cache-control': 'no-cache' } });
+      await get('/', { method: 'POST', headers });
+      const seen = runner.calls.map((call) => call.headers['x-original-url']);
+      expect(seen).toEqual([undefined, undefined, '/admin']);
+    },
+  );
+
+  test('an allowed origin that the response names is part of the key, whether Vary says so or not', async () => {
+    const { get } = await setUpCache((request, response) => {
+      response
+        .writeHead(200, { ...LIFETIME, 'Access-Control-Allow-Origin': request.headers.origin ?? '*' })
+        .end('x');
+    });
+    const allowed = async (origin: string): Promise<unknown> =>
+      (await get('/', { headers: { origin } })).headers['access-control-allow-origin'];
+    expect(await allowed('https://evil.test')).toBe('https://evil.test');
+    expect(await allowed('https://good.test')).toBe('https://good.test');
+  });
+
+  test('an encoded response is for those who accept its encoding, whether Vary says so or not', async () => {
+    const { get } = await setUpCache((request, response) => {
+      const isBr = String(request.headers['accept-encoding']).includes('br');
+      response
+        .writeHead(200, isBr ? { ...LIFETIME, 'Content-Encoding': 'br' } : LIFETIME)
+        .end(isBr ? 'BR' : 'plain');
+    });
+    expect(bodyOf(await get('/', { headers: { 'accept-encoding': 'br' } }))).toBe('BR');
+    expect(bodyOf(await get('/'))).toBe('plain');
+  });
+
+  test('responses to credentials are for those who sent them, unless they say otherwise', async () => {
+    const { get } = await setUpCache((request, response) => {
+      const isPublic = request.url === '/public';
+      response.writeHead(200, { 'Cache-Control': isPublic ? 'public, max-age=60' : 'max-age=60' });
+      response.end(String(request.headers.authorization));
+    });
+    const headers = { authorization: 'Bearer a' };
+    await get('/private', { headers });
+    await get('/public', { headers });
+    expect(bodyOf(await get('/private'))).toBe('undefined');
+    expect(bodyOf(await get('/public'))).toBe('Bearer a');
+    // What was stored for nobody in particular is not for those with credentials either.
+    expect(bodyOf(await get('/private', { headers }))).toBe('Bearer a');
+  });
+
+  test('spellings of one path that a function may tell apart are not one key', async () => {
+    const { get, runner } = await setUpCache((request, response) => {
+      response.writeHead(200, LIFETIME).end(request.url);
+    });
+    for (const path of ['/a', '/%61', '/a/', '/a?', '/a?x', '/a?x='])
+      expect(bodyOf(await get(path))).toBe(path);
+    expect(runner.calls).toHaveLength(6);
+  });
+});
