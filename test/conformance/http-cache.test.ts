@@ -1,10 +1,10 @@
-import { existsSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { freePort } from '../support/free-port.ts';
+import { installPackages } from '../support/install-packages.ts';
 import { REPOSITORY, startNode, startProcess, type StartedProcess } from '../support/process.ts';
 import { makeTempDir, type TempDir } from '../support/temp-dir.ts';
 
@@ -72,7 +72,7 @@ let gateway: StartedProcess;
 let results: Result[];
 
 beforeAll(async () => {
-  if (!existsSync(SUITE)) await install();
+  await installPackages('conformance/http-cache');
   state = await makeTempDir('http-cache');
   const [originPort, port] = [await freePort(), await freePort()];
   controlApi = createServer((_request, response) => {
@@ -103,7 +103,7 @@ beforeAll(async () => {
   });
   await gateway.waitFor(/"msg":"[^"]* listens"/);
   results = await runSuite(`http://127.0.0.1:${port}`);
-}, 180_000);
+}, 600_000);
 
 afterAll(async () => {
   await gateway?.stop('SIGKILL');
@@ -111,12 +111,6 @@ afterAll(async () => {
   controlApi?.close();
   await state?.remove();
 });
-
-async function install(): Promise<void> {
-  const npm = startProcess('npm', { args: ['ci', '--no-audit', '--no-fund'], cwd: HERE });
-  const { code } = await npm.exited;
-  if (code !== 0) throw new Error(`npm ci in ${HERE} failed:\n${npm.stdout()}${npm.stderr()}`);
-}
 
 async function runSuite(url: string): Promise<Result[]> {
   const run = startProcess(process.execPath, { args: ['--no-warnings', 'run-suite.mjs', url], cwd: HERE });

@@ -143,7 +143,9 @@ export async function upload(
   for (const hash of answer.missing) {
     const file = files.find(({ content }) => sha256(content) === hash);
     const reply = await putObject(api, project, hash, Buffer.from(file?.content ?? ''));
-    if (reply.status !== 201) throw new Error(`upload: ${reply.status} ${JSON.stringify(reply.body)}`);
+    // 200: somebody else uploaded the same content meanwhile.
+    if (reply.status !== 201 && reply.status !== 200)
+      throw new Error(`upload: ${reply.status} ${JSON.stringify(reply.body)}`);
   }
   return answer;
 }
