@@ -25,7 +25,7 @@ export type SiteResolverOptions = {
 
 /** Domain -> build: near copy, shared cache, control API; each build compiled once. */
 export function createSiteResolver(
-  cache: Cache,
+  cache: Pick<Cache, 'peek' | 'getWithFallback'>,
   controlApi: Pick<ControlApiClient, 'lookUpDomain'>,
   options: SiteResolverOptions = {},
 ): SiteResolver {
@@ -42,7 +42,8 @@ export function createSiteResolver(
     },
     resolve: async ({ target, event }) => {
       const found = await firstFound(candidates(target.host, deployDomain), lookUp);
-      event.mapping = found.isStale || found.isLastKnownGood ? 'stale' : found.source;
+      // A value that somebody is refreshing this moment is no reason to warn; one that nobody could confirm is.
+      event.mapping = found.isLastKnownGood ? 'stale' : found.source;
       const site = compile(found.value, isPreviewHost(target.host, deployDomain));
       event.deploymentId = site.record.deploymentId;
       event.projectId = site.record.projectId;

@@ -53,6 +53,8 @@ export type ServeOptions = {
   nowMs?: () => number;
   /** Of the cache: how long mappings are fresh. */
   clock?: Clock;
+  /** Whether mappings come as what neither the cache nor the control API could confirm. */
+  isUnconfirmed?: () => boolean;
   /** Whether hits take the short way, as in production. Default true. */
   hasShortWay?: boolean;
   /** Wraps the bucket, to delay, cut or fail it. */
@@ -98,7 +100,10 @@ export async function serveSites(options: ServeOptions): Promise<ServedSites> {
   const controlApi = { lookUpDomain, recentBuilds };
   const nowMs = options.nowMs ?? ((): number => Date.now());
   const edge: Edge = {
-    sites: createSiteResolver(cache, controlApi, { deployDomain: options.deployDomain, compile }),
+    sites: createSiteResolver(unconfirmed(cache, options.isUnconfirmed), controlApi, {
+      deployDomain: options.deployDomain,
+      compile,
+    }),
     skew: createSkewProtection(createRecentSites({ cache, controlApi, store, compile, nowMs, log })),
     files,
     functions: createFunctionCaller({
@@ -134,6 +139,18 @@ export async function serveSites(options: ServeOptions): Promise<ServedSites> {
     await bucket.remove();
   };
   return { port: server.port, edge, store, close };
+}
+
+type Mappings = Parameters<typeof createSiteResolver>[0];
+
+function unconfirmed(cache: Mappings, isUnconfirmed: () => boolean = (): boolean => false): Mappings {
+  return {
+    peek: (key) => (isUnconfirmed() ? undefined : cache.peek(key)),
+    getWithFallback: async (...wanted) => {
+      const found = await cache.getWithFallback(...wanted);
+      return found.kind === 'found' ? { ...found, isLastKnownGood: isUnconfirmed() } : found;
+    },
+  };
 }
 
 export const sha256 = (bytes: Buffer): string => createHash('sha256').update(bytes).digest('hex');
