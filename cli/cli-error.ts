@@ -25,17 +25,20 @@ export class CliError extends Error {
   readonly hint: string | undefined;
   /** A word for scripts that read `--json`. */
   readonly code: string;
+  /** The result that was printed says it all: only the exit code is left to be set. */
+  readonly isReported: boolean;
 
   constructor(
     code: string,
     message: string,
-    options: { exitCode?: ExitCode; hint?: string | undefined; cause?: unknown } = {},
+    options: { exitCode?: ExitCode; hint?: string | undefined; isReported?: boolean; cause?: unknown } = {},
   ) {
     super(message, options.cause === undefined ? {} : { cause: options.cause });
     this.name = 'CliError';
     this.code = code;
     this.exitCode = options.exitCode ?? EXIT.failed;
     this.hint = options.hint;
+    this.isReported = options.isReported ?? false;
   }
 }
 

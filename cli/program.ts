@@ -6,7 +6,9 @@ import { completeCommand, completionCommand } from './commands/completion.ts';
 import { deployCommand } from './commands/deploy.ts';
 import { deploymentsCommand, promoteCommand, rollbackCommand } from './commands/deployments.ts';
 import { domainsCommand } from './commands/domains.ts';
+import { doctorCommand } from './commands/doctor.ts';
 import { envCommand } from './commands/env.ts';
+import { explainCommand } from './commands/explain.ts';
 import { initCommand } from './commands/init.ts';
 import { loginCommand, logoutCommand, whoamiCommand } from './commands/login.ts';
 import { logsCommand } from './commands/logs.ts';
@@ -63,6 +65,8 @@ const COMMANDS: readonly ((context: CliContext) => Command)[] = [
   logsCommand,
   openCommand,
   cacheCommand,
+  explainCommand,
+  doctorCommand,
   completionCommand,
 ];
 
@@ -105,7 +109,7 @@ function printFailure(error: unknown, context: CliContext, isJson: boolean): Exi
 }
 
 function fail(error: CliError, context: CliContext, isJson: boolean): ExitCode {
-  printError(error, context.terminal, isJson);
+  if (!error.isReported) printError(error, context.terminal, isJson);
   return error.exitCode;
 }
 

@@ -9,6 +9,7 @@ import { assembleEdge } from './assemble-edge.ts';
 import type { GatewayConfig } from './config.ts';
 import type { Edge } from './edge.ts';
 import { createTrustedProxies, type TrustedProxies } from './functions/forwarded.ts';
+import { explain } from './explain.ts';
 import { handleRequest, refuseUnread } from './handle-request.ts';
 import { startAdminServer } from './server/admin-server.ts';
 import { startHttpServer, type HttpServer } from './server/http-server.ts';
@@ -73,6 +74,8 @@ async function listen(config: GatewayConfig, running: Running): Promise<Gateway>
       port: config.GATEWAY_ADMIN_PORT,
       registry,
       status: () => ({ isReady: !isDraining, instance: config.GATEWAY_INSTANCE, cache: cache.state() }),
+      explain: (url, method) =>
+        explain({ edge, cache, deployDomain: config.ORIGAN_DEPLOY_DOMAIN }, url, method),
     }),
   );
   const http = keep(started, await listenForTenants(config, running));

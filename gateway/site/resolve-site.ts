@@ -14,7 +14,7 @@ export type SiteResolver = {
   /** The site without asking anyone, if it may be used right now: for the hot path. `host` is normalised. */
   peek(host: string): CompiledSite | undefined;
   /** The site that the request's host shows. @throws EdgeError UNKNOWN_HOST or CONTROL_API_FAILED. */
-  resolve(exchange: Exchange): Promise<CompiledSite>;
+  resolve(exchange: Pick<Exchange, 'target' | 'event'>): Promise<CompiledSite>;
 };
 
 export type SiteResolverOptions = {

@@ -1,6 +1,6 @@
 import { runCli } from '../../cli/program.ts';
 import { systemClock } from '../../core/clock.ts';
-import { siteFolder } from './site-folder.ts';
+import { makeTempDir } from './temp-dir.ts';
 
 export type CliRun = { code: number; out: string; err: string };
 
@@ -13,21 +13,25 @@ export type RunOptions = {
 
 /** Runs a command line in this process, in an empty folder with settings of its own, as a script would. */
 export async function origan(args: readonly string[], options: RunOptions = {}): Promise<CliRun> {
-  const home = await siteFolder({});
+  const home = await makeTempDir('home');
   const written = { out: '', err: '' };
-  const code = await runCli(args, {
-    env: { XDG_CONFIG_HOME: home, HOME: home, ...options.env },
-    cwd: options.cwd ?? home,
-    terminal: {
-      out: (text) => void (written.out += text),
-      err: (text) => void (written.err += text),
-      isInteractive: false,
-      hasColor: false,
-      columns: 80,
-    },
-    clock: systemClock,
-    signal: options.signal ?? new AbortController().signal,
-    readInput: async () => options.input,
-  });
-  return { code, ...written };
+  try {
+    const code = await runCli(args, {
+      env: { XDG_CONFIG_HOME: home.path, HOME: home.path, ...options.env },
+      cwd: options.cwd ?? home.path,
+      terminal: {
+        out: (text) => void (written.out += text),
+        err: (text) => void (written.err += text),
+        isInteractive: false,
+        hasColor: false,
+        columns: 80,
+      },
+      clock: systemClock,
+      signal: options.signal ?? new AbortController().signal,
+      readInput: async () => options.input,
+    });
+    return { code, ...written };
+  } finally {
+    await home.remove();
+  }
 }
