@@ -9,14 +9,20 @@ import { openCache } from '../../cache/open-cache.ts';
 import { silentLogger } from '../../core/log.ts';
 import { createRegistry } from '../../core/metrics.ts';
 import { aclFile } from '../../infra/src/cache/users.ts';
+import { deployFolder } from '../support/deploy-folder.ts';
 import { freePort } from '../support/free-port.ts';
 import { startProcess, type StartedProcess } from '../support/process.ts';
 import { readCompose } from '../support/read-compose.ts';
+import { startSystem, type System } from '../support/system.ts';
 import { makeTempDir, type TempDir } from '../support/temp-dir.ts';
+import { visit, type Visit } from '../support/visit.ts';
 
 // The users of docker-compose.yml on a real server: Redis reads the same lines that Dragonfly does.
 const compose = await readCompose('docker-compose.yml');
 const users = compose.configs?.['cache_users']?.content ?? '';
+
+/** A user of the test's own, who may look at what was refused to the others. */
+const OPERATOR = { username: 'operator', password: 'operator-password' };
 
 const SITE = { deploymentId: 'd1', projectId: 'p1', config: { version: 1, resources: [] }, rev: 1 };
 const METADATA = {
@@ -25,6 +31,14 @@ const METADATA = {
   environmentRevisionId: null,
   createdAt: '2026-01-01T00:00:00.000Z',
 };
+
+const HOST = 'users.example';
+
+function deploy(system: System, page: string): Promise<unknown> {
+  const greet = 'export const GET = () => new Response("hello");';
+  const files = { 'dist/index.html': page, 'package.json': '{}', 'functions/api/greet.js': greet };
+  return deployFolder({ apiUrl: system.controlApi.url, token: system.token, host: HOST, files });
+}
 
 describe('the users of the cache', () => {
   let directory: TempDir;
@@ -50,7 +64,8 @@ describe('the users of the cache', () => {
   };
 
   const clientOf = (service: string): Redis => {
-    const client = new Redis({ port, host: '127.0.0.1', ...credentialsOf(service), maxRetriesPerRequest: 0 });
+    const credentials = service === OPERATOR.username ? OPERATOR : credentialsOf(service);
+    const client = new Redis({ port, host: '127.0.0.1', ...credentials, maxRetriesPerRequest: 0 });
     opened.push({ close: () => client.disconnect() });
     return client;
   };
@@ -59,7 +74,7 @@ describe('the users of the cache', () => {
     directory = await makeTempDir('cache-users');
     port = await freePort();
     const file = join(directory.path, 'users.acl');
-    await writeFile(file, users);
+    await writeFile(file, `${users}user ${OPERATOR.username} on >${OPERATOR.password} ~* &* +@all\n`);
     const args = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--aclfile', file];
     server = startProcess('redis-server', { args: [...args, '--dir', directory.path] });
     await server.waitFor(/Ready to accept connections/);
@@ -111,6 +126,37 @@ describe('the users of the cache', () => {
     const invalidation = await control.invalidate(keys.domain('a.example'), { rev: 3 });
     expect(invalidation).toMatchObject({ isComplete: true, acknowledged: [expect.any(String)], expired: [] });
     expect(await control.set(keys.userProjects('u1'), ['p1'])).toEqual({ kind: 'stored' });
+  });
+
+  test('a whole system works through it and is refused nothing', async () => {
+    const operator = clientOf(OPERATOR.username);
+    await operator.call('ACL', 'LOG', 'RESET');
+    const asUser = (service: string): Record<string, string> => ({
+      CACHE_USERNAME: credentialsOf(service).username,
+      CACHE_PASSWORD: credentialsOf(service).password,
+      CACHE_LEASE_MS: '1000',
+    });
+    const system = await startSystem({
+      env: { CACHE_URL: `redis://127.0.0.1:${port}` },
+      gatewayEnv: asUser('gateway'),
+      runnerEnv: asUser('runner'),
+      controlApiEnv: asUser('control-api'),
+    });
+    opened.push(system);
+    const [gateway] = system.gateways;
+    const answerOf = (path: string): Promise<Visit> => visit(gateway?.port ?? 0, HOST, path);
+    await deploy(system, 'one');
+    expect((await answerOf('/')).text).toBe('one');
+    expect((await answerOf('/api/greet')).text).toBe('hello');
+    expect((await visit(gateway?.port ?? 0, 'nobody.example', '/')).status).toBe(404);
+    await deploy(system, 'two');
+    expect((await answerOf('/')).text).toBe('two');
+    // Stopping writes too: leases are given up, what was hot is remembered.
+    expect(await gateway?.stop()).toBe(0);
+    expect(await system.runner.stop()).toBe(0);
+    expect(await system.controlApi.stop()).toBe(0);
+    expect(await operator.call('ACL', 'LOG')).toEqual([]);
+    expect(await operator.dbsize()).toBeGreaterThan(3);
   });
 
   test('the runner reads and fills the metadata of deployments, and sees nothing else', async () => {

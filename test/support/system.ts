@@ -35,6 +35,8 @@ export type SystemOptions = {
   env?: Readonly<Record<string, string>>;
   /** What one kind of part alone is given. */
   gatewayEnv?: Readonly<Record<string, string>>;
+  runnerEnv?: Readonly<Record<string, string>>;
+  controlApiEnv?: Readonly<Record<string, string>>;
 };
 
 export const ADMIN_TOKEN = 'test-token-of-the-first-administrator';
@@ -59,8 +61,13 @@ export async function startSystem(options: SystemOptions = {}): Promise<System> 
   const controlApi = definePart('control-api/main.ts', controlPort, {
     ...env,
     CONTROL_API_PORT: String(controlPort),
+    ...options.controlApiEnv,
   });
-  const runner = definePart('runner/main.ts', runnerPort, { ...env, RUNNER_PORT: String(runnerPort) });
+  const runner = definePart('runner/main.ts', runnerPort, {
+    ...env,
+    RUNNER_PORT: String(runnerPort),
+    ...options.runnerEnv,
+  });
   const gateways: GatewayPart[] = [];
   for (let index = 0; index + 1 < gatewayPorts.length; index += 2) {
     const [port = 0, adminPort = 0] = gatewayPorts.slice(index, index + 2);

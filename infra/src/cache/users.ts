@@ -9,9 +9,19 @@ export type CacheUser = {
 export const SERVICES: readonly CacheUser[] = [
   {
     name: 'gateway',
-    keys: ['domain:*', 'deployment:*', 'response:*', 'tag:*', 'gateway:*', 'bus', 'bus:*'],
+    keys: [
+      'domain:*',
+      'deployment:*',
+      'response:*',
+      'tag:*',
+      'gateway:*',
+      'hot:*',
+      'probe:*',
+      'bus',
+      'bus:*',
+    ],
   },
-  { name: 'runner', keys: ['deployment:*', 'bus', 'bus:*'] },
+  { name: 'runner', keys: ['deployment:*', 'probe:*', 'bus', 'bus:*'] },
   { name: 'control-api', keys: ['*'] },
 ];
 
