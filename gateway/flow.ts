@@ -3,6 +3,7 @@ import { options, redirect } from './answer-directly.ts';
 import type { Edge } from './edge.ts';
 import type { Answer, Exchange } from './exchange.ts';
 import type { CompiledSite } from './site/compile-site.ts';
+import { noteMapping } from './mapping-status.ts';
 import { editAnswer } from './site/edit-answer.ts';
 import { matchRoute, type FunctionRoute } from './site/match-route.ts';
 import { markPinned, type Found } from './site/skew-protection.ts';
@@ -17,7 +18,8 @@ export async function answer(edge: Edge, exchange: Exchange): Promise<Answer> {
   const { site, by } = await edge.skew.pin(exchange, present);
   const route = matchRoute(site, { ...target, method, headers });
   const found = await edge.skew.findMissing(exchange, present, { site, route });
-  return markPinned(exchange, present, { by, answer: await answerWith(edge, exchange, found) });
+  const reply = await answerWith(edge, exchange, found);
+  return noteMapping(exchange, markPinned(exchange, present, { by, answer: reply }));
 }
 
 async function answerWith(edge: Edge, exchange: Exchange, { site, route }: Found): Promise<Answer> {

@@ -154,15 +154,10 @@ function noteCacheResult({ event }: Exchange, { source }: Form): void {
 
 /** Cache-Status (RFC 9211) and the request's id go last. */
 function finish({ exchange, form }: Serving, headers: FlatHeaders): FlatHeaders {
-  return [...headers, 'Cache-Status', cacheStatus(exchange, form), 'X-Origan-Request-Id', exchange.id];
+  return [...headers, 'Cache-Status', cacheStatus(form), 'X-Origan-Request-Id', exchange.id];
 }
 
-function cacheStatus({ event }: Exchange, { source }: Form): string {
-  const status =
-    source.kind === 'bucket'
-      ? 'origan-edge; fwd=bypass'
-      : source.wasHit
-        ? HIT_STATUS
-        : 'origan-edge; fwd=uri-miss; stored';
-  return event.mapping === 'stale' ? `${status}; detail=stale-mapping` : status;
+function cacheStatus({ source }: Form): string {
+  if (source.kind === 'bucket') return 'origan-edge; fwd=bypass';
+  return source.wasHit ? HIT_STATUS : 'origan-edge; fwd=uri-miss; stored';
 }

@@ -141,6 +141,8 @@ test('an answer by a mapping that nobody could confirm says so', async () => {
     isUnconfirmed = true;
     const answer = await ask(alone.port, { target: '/' });
     expect(answer.header('cache-status')).toBe('origan-edge; hit; detail=stale-mapping');
+    const redirect = await ask(alone.port, { target: '//' });
+    expect(redirect.header('cache-status')).toBe('origan-edge; detail=stale-mapping');
   } finally {
     await alone.close();
   }
