@@ -26,6 +26,7 @@ export class CodeFiles {
   readonly #parts: Parts;
   readonly #index: CodeIndex;
   readonly #reading = new Map<string, Promise<Code>>();
+  readonly #keeping = new Set<Promise<void>>();
 
   constructor(settings: Settings, parts: Parts) {
     this.#settings = settings;
@@ -42,6 +43,11 @@ export class CodeFiles {
   /** Notes that the deployment is in use, so that its files stay. */
   touch(projectId: string, deploymentId: string): void {
     this.#index.touchDeployment(join(projectId, deploymentId));
+  }
+
+  /** Resolves when everything that is being written to disk is there. */
+  async settle(): Promise<void> {
+    await Promise.all(this.#keeping);
   }
 
   /** Removes what was not used for a while. */
@@ -75,7 +81,9 @@ export class CodeFiles {
     if (hash !== undefined && actual !== hash)
       throw new Error('the code in the store does not have its SHA-256');
     this.#parts.metrics.codeRead('store');
-    await this.#keep(directory, bytes, actual);
+    // Not awaited: the call that needs the code need not wait for the disk.
+    const keeping = this.#keep(directory, bytes, actual).finally(() => this.#keeping.delete(keeping));
+    this.#keeping.add(keeping);
     return { text: bytes.toString('utf8'), hash: actual };
   }
 

@@ -10,6 +10,8 @@ const TICKS_UNTIL_STUCK = 8;
 /** A deployment whose processes ended badly so often within this time is not given another one until it has passed. */
 const MAX_BAD_ENDS = 5;
 const BAD_ENDS_MS = 30_000;
+/** To start a process stops the supervisor for some milliseconds. */
+const REFILL_DELAY_MS = 15;
 /** Wait before a spare process that ended at its start is replaced. */
 const RESTART_DELAY_MS = 1000;
 
@@ -41,6 +43,7 @@ export class FunctionPool {
   /** When processes of a deployment ended badly, by its key. */
   readonly #badEnds = new Map<string, number[]>();
   readonly #ticker: NodeJS.Timeout;
+  #refilling: NodeJS.Timeout | undefined;
   #isClosed = false;
 
   constructor(settings: PoolSettings, parts: Parts) {
@@ -93,14 +96,19 @@ export class FunctionPool {
     return process;
   }
 
-  /** Starts spare processes where some are missing. Called once a cold call is answered: it needs the CPU first. */
-  refill(): void {
-    this.#refill();
+  /** Starts spare processes where some are missing, in a moment: a cold call that is just being answered needs the CPU. */
+  refillSoon(): void {
+    if (this.#spares.length >= this.#settings.spareProcesses || this.#refilling !== undefined) return;
+    this.#refilling = setTimeout(() => {
+      this.#refilling = undefined;
+      this.#refill();
+    }, REFILL_DELAY_MS).unref();
   }
 
   async close(): Promise<void> {
     this.#isClosed = true;
     clearInterval(this.#ticker);
+    clearTimeout(this.#refilling);
     const alive = [...this.#alive];
     for (const process of alive) process.end('closed');
     await Promise.all(alive.map((process) => process.ended));

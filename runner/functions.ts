@@ -54,6 +54,7 @@ export class Functions {
     const { pool, codes, environments } = this.#parts;
     if (pool.find(target) === undefined && !pool.hasRoom) {
       await read(target, { codes, environments });
+      await codes.settle();
       return;
     }
     const process = await this.enter(target);

@@ -58,11 +58,12 @@ export async function startRunner(config: RunnerConfig, parts: RunnerParts): Pro
   const release = async (): Promise<void> => {
     clearInterval(sweeper);
     await pool.close();
+    await codes.settle();
     await guardian.close();
   };
   const onAnswered = ({ projectId, deploymentId }: { projectId: string; deploymentId: string }): void => {
     codes.touch(projectId, deploymentId);
-    pool.refill();
+    pool.refillSoon();
   };
   const call = { functions, limits, metrics, token, log, clock, onAnswered };
   const { RUNNER_PORT: port, RUNNER_HOST: host, RUNNER_SHARED_SECRET: secret } = config;

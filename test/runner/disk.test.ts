@@ -11,6 +11,7 @@ import { createDirectoryStore } from '../../store/directory-store.ts';
 import type { ObjectStore } from '../../store/object-store.ts';
 import { manualClock } from '../support/manual-clock.ts';
 import { makeTempDir } from '../support/temp-dir.ts';
+import { waitUntil } from '../support/wait-until.ts';
 import { closeRunners, deploy, startTestRunner } from './start-test-runner.ts';
 
 const cleanups: (() => Promise<unknown>)[] = [];
@@ -32,7 +33,9 @@ test('code is read from the store once, then from disk, checked by its hash, ove
   const { headers, key, hash } = await deploy(one, HELLO);
   const withHash = { ...headers, 'x-origan-function-hash': hash };
   expect(await (await fetch(one.url, { headers: withHash })).text()).toBe('hello');
-  expect(await readFile(join(one.workersPath, 'proj1', 'dep1', hash, 'function.js'), 'utf8')).toBe(HELLO);
+  const copy = join(one.workersPath, 'proj1', 'dep1', hash, 'function.js');
+  await waitUntil(() => existsSync(copy));
+  expect(await readFile(copy, 'utf8')).toBe(HELLO);
   await fetch(one.url, { headers: withHash });
   expect(reads.filter((read) => read === key)).toHaveLength(1);
   const two = await startTestRunner({
@@ -52,7 +55,7 @@ test('a damaged copy is replaced, a wrong object in the store is never run', asy
   await writeFile(join(copy, 'function.js'), evil);
   const withHash = { ...headers, 'x-origan-function-hash': hash };
   expect(await (await fetch(runner.url, { headers: withHash })).text()).toBe('hello');
-  expect(await readFile(join(copy, 'function.js'), 'utf8')).toBe(HELLO);
+  await waitUntil(async () => (await readIfThere(join(copy, 'function.js'))) === HELLO);
   const other = { ...headers, 'x-origan-function-hash': 'f'.repeat(64) };
   const refused = await fetch(runner.url, { headers: other });
   expect([refused.status, await refused.text()]).toEqual([500, 'Failed to run worker']);
@@ -65,6 +68,10 @@ test('a disk that cannot be written costs reads, not answers', async () => {
   await writeFile(join(runner.workersPath, 'proj1'), 'a file where a directory should be');
   expect(await (await fetch(runner.url, { headers })).text()).toBe('hello');
 });
+
+async function readIfThere(path: string): Promise<string | undefined> {
+  return existsSync(path) ? readFile(path, 'utf8') : undefined;
+}
 
 async function openFiles(options: { maxBytes?: number; root?: string; reads?: string[] } = {}): Promise<{
   files: CodeFiles;
@@ -101,6 +108,7 @@ test('copies unused for half an hour go, those in use stay', async () => {
   const [old, used] = [await put('old', 'old'), await put('used', 'used')];
   await files.read(old, undefined);
   await files.read(used, undefined);
+  await files.settle();
   clock.advance(1_700_000);
   files.touch('p', 'used');
   clock.advance(200_000);
@@ -112,6 +120,7 @@ test('copies stay within their bytes, the longest unused go first', async () => 
   const { files, root, clock, put } = await openFiles({ maxBytes: 3200 });
   for (const name of ['a', 'b', 'c', 'd']) {
     await files.read(await put(name, name.repeat(1000)), undefined);
+    await files.settle();
     clock.advance(1000);
     files.touch('p', 'a');
   }
@@ -122,6 +131,7 @@ test('what an earlier run left is taken up: counted, aged, drafts removed, forei
   const first = await openFiles();
   const target = await first.put('kept', 'kept');
   await first.files.read(target, undefined);
+  await first.files.settle();
   await mkdir(join(first.root, '.draft-0b7e3c1e-0000-4000-8000-000000000000'));
   await writeFile(join(first.root, 'notes.txt'), 'mine');
   await mkdir(join(first.root, 'p', 'kept', 'not-a-copy'));
