@@ -200,6 +200,53 @@ describe('env', () => {
   });
 });
 
+describe('logs', () => {
+  const line = (message: string, level = 'info'): Record<string, string> => ({
+    timestamp: '2026-01-01T00:00:00.000Z',
+    level,
+    message,
+  });
+
+  test('prints a build’s log, the newest build’s by default, nothing that could drive the terminal', async () => {
+    const project = await newProject();
+    expect((await run(['logs', '-p', project])).err).toContain('has no builds');
+    const { body: build } = await api.send('POST', adminPaths.builds(project), {});
+    const entries = [line('first'), line('\u001B[31mred\u001B[0m\u001B[2J\u0007', 'error')];
+    await api.send('POST', adminPaths.buildLogs(project, build.id), { entries });
+    const { code, out } = await run(['logs', '-p', project]);
+    expect([code, out]).toEqual([
+      0,
+      '2026-01-01T00:00:00.000Z info  first\n2026-01-01T00:00:00.000Z error red\n',
+    ]);
+    const scripted = await run(['logs', build.id, '-p', project, '--json']);
+    expect(
+      scripted.out
+        .trim()
+        .split('\n')
+        .map((text) => JSON.parse(text)),
+    ).toEqual(entries);
+  });
+
+  test('follows until the build ends, every line once and in order', async () => {
+    const project = await newProject();
+    const { body: build } = await api.send('POST', adminPaths.builds(project), {});
+    const append = (...messages: string[]): Promise<unknown> =>
+      api.send('POST', adminPaths.buildLogs(project, build.id), {
+        entries: messages.map((text) => line(text)),
+      });
+    await append('1', '2');
+    const following = run(['logs', '-f', '-p', project, '--json']);
+    for (const message of ['3', '4', '5']) await append(message);
+    await api.send('PATCH', adminPaths.build(project, build.id), { status: 'completed' });
+    const { code, out } = await following;
+    const messages = out
+      .trim()
+      .split('\n')
+      .map((text) => (JSON.parse(text) as { message: string }).message);
+    expect([code, messages]).toEqual([0, ['1', '2', '3', '4', '5']]);
+  });
+});
+
 describe('every command', () => {
   const commands = [
     ['deployments'],
@@ -212,6 +259,7 @@ describe('every command', () => {
     ['env', 'set', 'A=1'],
     ['env', 'rm', 'A'],
     ['cache', 'purge', '--all'],
+    ['logs'],
     ['open', '--print'],
   ];
 
