@@ -59,7 +59,7 @@ type Reader = { seen: number[]; problems: string[]; stop: () => Promise<void> };
 function startReader(port: number): Reader {
   const seen: number[] = [];
   const problems: string[] = [];
-  let isStopped = false;
+  const stopping = new AbortController();
   const read = async (index: number): Promise<void> => {
     const answer = await visit(port, HOST, `/${index}`).catch((error: unknown) => String(error));
     if (typeof answer === 'string' || answer.status !== 200) {
@@ -71,13 +71,13 @@ function startReader(port: number): Reader {
     seen.push(build);
   };
   const loop = (async () => {
-    for (let index = 0; !isStopped; index = (index + 1) % CHANGED) await read(index);
+    for (let index = 0; !stopping.signal.aborted; index = (index + 1) % CHANGED) await read(index);
   })();
   return {
     seen,
     problems,
     async stop() {
-      isStopped = true;
+      stopping.abort();
       await loop;
     },
   };
