@@ -1,0 +1,183 @@
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { parseArgs } from 'node:util';
+import { freePort } from '../test/support/free-port.ts';
+import { startProcess, type StartedProcess } from '../test/support/process.ts';
+import { makeTempDir } from '../test/support/temp-dir.ts';
+import { ask } from './support/ask.ts';
+import { cpuTimeUs } from './support/cpu-time.ts';
+import { generateLoad } from './support/generate-load.ts';
+import { pinnedTo } from './support/pin.ts';
+import { median } from './support/statistics.ts';
+
+// What answers from the response cache cost: fresh ones, stale ones (while a refresh is under way that takes its time), and
+// beside them calls of a function that answers at once. In turns within one run: only ratios of one run mean anything.
+
+const SERVER_CORE = 0;
+const GENERATOR_CORE = 1;
+const HOST = 'bench.example';
+const BODY = Buffer.alloc(1024, 'x');
+const FRESH = '/fresh';
+const STALE = '/stale';
+const CALL = '/call';
+const KINDS = [FRESH, STALE, CALL];
+
+type Options = { rounds: number; seconds: number; connections: number; maxRatio: number | undefined };
+type Part = { port: number; close(): Promise<void> };
+
+function readOptions(): Options {
+  const { values } = parseArgs({
+    options: {
+      rounds: { type: 'string', default: '5' },
+      seconds: { type: 'string', default: '3' },
+      connections: { type: 'string', default: '32' },
+      // Fails the run when a stale answer takes more CPU than so many times a fresh one.
+      'max-ratio': { type: 'string' },
+      // One short round: that everything works, not how fast.
+      smoke: { type: 'boolean', default: false },
+    },
+  });
+  return {
+    rounds: values.smoke ? 1 : Number(values.rounds),
+    seconds: values.smoke ? 1 : Number(values.seconds),
+    connections: Number(values.connections),
+    maxRatio: values['max-ratio'] === undefined ? undefined : Number(values['max-ratio']),
+  };
+}
+
+async function main(): Promise<void> {
+  const options = readOptions();
+  const directory = await makeTempDir('bench');
+  const parts: Part[] = [await startFunction(), await startControlApi()];
+  const gateway = await startGateway(directory.path, parts);
+  try {
+    await prepare(gateway.port);
+    const costs = await measureInTurns(gateway, options);
+    process.exitCode = report(costs, options);
+  } finally {
+    await gateway.process.stop();
+    for (const part of parts) await part.close();
+    await directory.remove();
+  }
+}
+
+/** Answers the refresh of what is stale never: it is under way for as long as the gateway waits. */
+async function startFunction(): Promise<Part> {
+  const seen = new Set<string>();
+  const lifetimes: Record<string, string> = {
+    [FRESH]: 'max-age=86400',
+    [STALE]: 'max-age=1, stale-while-revalidate=86400',
+    [CALL]: 'private',
+  };
+  return listen(
+    createServer((request, response) => {
+      const path = request.url ?? '';
+      if (path === STALE && seen.has(path)) return;
+      seen.add(path);
+      response.writeHead(200, {
+        'Cache-Control': lifetimes[path] ?? 'no-store',
+        'Content-Type': 'text/plain',
+      });
+      response.end(BODY);
+    }),
+  );
+}
+
+async function startControlApi(): Promise<Part> {
+  const config = { version: 1, resources: [{ kind: 'dynamic', urlPath: '/*', resourcePath: 'all.js' }] };
+  const site = { deploymentId: 'deployment-1', projectId: 'benchmarks', rev: 1, config };
+  const answer = JSON.stringify({ result: { data: { json: site } } });
+  return listen(
+    createServer((_, response) => {
+      response.writeHead(200, { 'Content-Type': 'application/json' }).end(answer);
+    }),
+  );
+}
+
+async function listen(server: Server): Promise<Part> {
+  await new Promise<void>((resolve) => {
+    server.listen(0, '127.0.0.1', resolve);
+  });
+  return {
+    port: (server.address() as AddressInfo).port,
+    close: () =>
+      new Promise((resolve) => {
+        server.closeAllConnections();
+        server.close(() => resolve());
+      }),
+  };
+}
+
+type Gateway = { port: number; process: StartedProcess };
+
+async function startGateway(bucket: string, [runner, controlApi]: readonly Part[]): Promise<Gateway> {
+  const port = await freePort();
+  const { command, args } = pinnedTo(SERVER_CORE, process.execPath, ['gateway/main.ts']);
+  const env = {
+    BUCKET_URL: bucket,
+    CONTROL_API_URL: `http://127.0.0.1:${controlApi?.port}`,
+    RUNNER_URL: `http://127.0.0.1:${runner?.port}`,
+    RUNNER_FIRST_BYTE_TIMEOUT_MS: '3600000',
+    GATEWAY_HOST: '127.0.0.1',
+    GATEWAY_PORT: String(port),
+    GATEWAY_ADMIN_PORT: '0',
+    DRAIN_TIMEOUT_MS: '0',
+  };
+  const gateway = startProcess(command, { args, env });
+  await gateway.waitFor(/gateway listens/);
+  return { port, process: gateway };
+}
+
+/** Fills the cache, and waits for the second after which the stale one is stale. */
+async function prepare(port: number): Promise<void> {
+  for (const path of KINDS) {
+    const { status, body } = await ask({ port, host: HOST, path });
+    if (status !== 200 || body.length !== BODY.length) throw new Error(`${path} answers ${status}`);
+  }
+  await new Promise((resolve) => setTimeout(resolve, 1500));
+}
+
+async function measureInTurns(gateway: Gateway, options: Options): Promise<Map<string, number[]>> {
+  const costs = new Map(KINDS.map((path): [string, number[]] => [path, []]));
+  // The first seconds are the compiler's.
+  for (const path of KINDS) await measure(gateway, path, options);
+  for (let round = 1; round <= options.rounds; round += 1) {
+    for (const path of KINDS) {
+      const { cpuUs, rate } = await measure(gateway, path, options);
+      costs.get(path)?.push(cpuUs);
+      print(`round ${round}  ${describe(path, cpuUs)}${rate.toFixed(0).padStart(10)} requests/s`);
+    }
+  }
+  return costs;
+}
+
+async function measure(
+  { port, process: { pid } }: Gateway,
+  path: string,
+  { seconds, connections }: Options,
+): Promise<{ cpuUs: number; rate: number }> {
+  const before = await cpuTimeUs(pid);
+  const load = await generateLoad({ port, host: HOST, path, seconds, connections, core: GENERATOR_CORE });
+  return { cpuUs: ((await cpuTimeUs(pid)) - before) / load.requests, rate: load.requestsPerSecond };
+}
+
+function report(costs: ReadonlyMap<string, readonly number[]>, options: Options): number {
+  const medians = new Map([...costs].map(([path, values]): [string, number] => [path, median(values)]));
+  print(`\nmedian of ${options.rounds} rounds of ${options.seconds} s, ${options.connections} connections:`);
+  for (const [path, cpuUs] of medians) print(`         ${describe(path, cpuUs)}`);
+  const ratio = (medians.get(STALE) ?? Number.NaN) / (medians.get(FRESH) ?? Number.NaN);
+  print(`CPU per request: a stale answer costs ${ratio.toFixed(2)} times a fresh one`);
+  const isWithin = options.maxRatio === undefined || ratio <= options.maxRatio;
+  if (!isWithin) print(`more than the ${options.maxRatio} allowed`);
+  return isWithin ? 0 : 1;
+}
+
+function describe(path: string, cpuUs: number): string {
+  return `${path.slice(1).padEnd(8)}${cpuUs.toFixed(1).padStart(8)} µs CPU per request`;
+}
+
+function print(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
+
+await main();
