@@ -59,15 +59,31 @@ function whole(base: Base): Answer {
 }
 
 function headersFor({ exchange, stored, cacheStatus, nowMs }: Base, without: ReadonlySet<string>): string[] {
-  const flat: string[] = [];
-  for (const [name, value] of stored.headers) {
-    const lower = name.toLowerCase();
-    if (!without.has(lower) && !FIELDS_FOR_THE_EDGE.has(lower)) flat.push(name, value);
-  }
+  const flat = without === LENGTH ? forWhole(stored).slice() : select(stored, without);
   // RFC 9111 section 5.1: on every response that was stored.
   flat.push('Age', String(Math.floor(currentAgeMs(stored, nowMs) / 1000)));
   flat.push('Via', '1.1 origan-edge', 'Cache-Status', cacheStatusOf(cacheStatus));
   flat.push('X-Origan-Request-Id', exchange.id);
+  return flat;
+}
+
+// What is the same in every whole answer is put together once: a hit costs a copy.
+const prepared = new WeakMap<StoredResponse, string[]>();
+
+function forWhole(stored: StoredResponse): string[] {
+  const known = prepared.get(stored);
+  if (known !== undefined) return known;
+  const flat = select(stored, LENGTH);
+  prepared.set(stored, flat);
+  return flat;
+}
+
+function select({ headers }: StoredResponse, without: ReadonlySet<string>): string[] {
+  const flat: string[] = [];
+  for (const [name, value] of headers) {
+    const lower = name.toLowerCase();
+    if (!without.has(lower) && !FIELDS_FOR_THE_EDGE.has(lower)) flat.push(name, value);
+  }
   return flat;
 }
 
