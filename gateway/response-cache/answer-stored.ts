@@ -1,11 +1,12 @@
 import type { Answer, Exchange } from '../exchange.ts';
+import { matchesWeakly } from '../static/etag.ts';
+import { parseRange, resolveRange } from '../static/ranges.ts';
 import { currentAgeMs, dateOf } from './age.ts';
 import { cacheStatusOf, type CacheStatus } from './cache-status.ts';
 import { parseHttpDate } from './http-date.ts';
-import { parseRange, resolveRange } from './ranges.ts';
 import type { StoredResponse } from './stored-response.ts';
 import { FIELDS_FOR_THE_EDGE } from './tags.ts';
-import { isStrong, namesTag } from './validators.ts';
+import { isStrong } from './validators.ts';
 
 const LENGTH: ReadonlySet<string> = new Set(['content-length']);
 /** Of a 304 these say nothing (RFC 9110 section 15.4.5), and of a part they would say something wrong. */
@@ -37,8 +38,9 @@ export function answerStored(
   const range = field === undefined ? undefined : parseRange(field);
   if (range === undefined) return whole(base);
   const resolved = resolveRange(range, stored.body.length);
+  if (resolved.kind === 'whole') return whole(base);
   const headers = headersFor(base, OF_THE_WHOLE);
-  if (resolved === undefined) {
+  if (resolved.kind === 'unsatisfiable') {
     headers.push('Content-Range', `bytes */${stored.body.length}`, 'Content-Length', '0');
     return { status: 416, headers, body: null };
   }
@@ -90,7 +92,7 @@ function select({ headers }: StoredResponse, without: ReadonlySet<string>): stri
 /** RFC 9111 section 4.3.2. Without Last-Modified the time at which the response was made stands in for it. */
 export function isNotModified(headers: Exchange['headers'], stored: StoredResponse, nowMs: number): boolean {
   const ifNoneMatch = headers['if-none-match'];
-  if (ifNoneMatch !== undefined) return namesTag(ifNoneMatch, stored.etag);
+  if (ifNoneMatch !== undefined) return matchesWeakly(ifNoneMatch, stored.etag);
   const since = parseHttpDate(headers['if-modified-since'] ?? '', nowMs);
   if (since === undefined) return false;
   const modified =

@@ -23,14 +23,6 @@ export function isSameTag(a: string, b: string): boolean {
   return opaque(a) === opaque(b);
 }
 
-/** Whether If-None-Match names the tag: a list, or `*` (RFC 9110 section 13.1.2). */
-export function namesTag(field: string, etag: string | undefined): boolean {
-  if (field.trim() === '*') return true;
-  if (etag === undefined) return false;
-  const tags = field.match(/(?:W\/)?"[^"]*"/g) ?? [];
-  return tags.some((tag) => isSameTag(tag, etag));
-}
-
 function opaque(etag: string): string {
   return isStrong(etag) ? etag : etag.slice(2);
 }
