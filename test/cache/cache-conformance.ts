@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { keys } from '../../cache/keys.ts';
+import { generationTag, urlTag } from '../../cache/tags.ts';
 import type { Cache } from '../../cache/cache.ts';
 import type { SiteRecord } from '../../contracts/site.ts';
 import type { Rig } from './rigs.ts';
@@ -301,6 +302,38 @@ export function cacheConformance(makeRig: () => Promise<Rig>): void {
       expect(second.versions[0]?.split('.')[0]).toBe(first.versions[0]?.split('.')[0]);
       expect(second.versions[0]).not.toBe(first.versions[0]);
       expect(second.versions[1]).toBe(first.versions[1]);
+    });
+
+    it('changes the generation of a tag before the tag, and that of an address apart from all others', async () => {
+      const project = 'p-generations';
+      const [address, other] = [urlTag('hash-aa'), urlTag('hash-bb')];
+      const names = ['*', generationTag(address), generationTag(other)];
+      const versionsOf = async (): Promise<string[]> => {
+        const found = await gateway.tagVersions(project, names, { isCurrent: true });
+        if (found.kind !== 'known') throw new Error('unknown versions');
+        return found.versions;
+      };
+      const before = await versionsOf();
+      await writer.purgeTag(project, 'a');
+      const afterTag = await versionsOf();
+      expect(afterTag.map((version, index) => version === before[index])).toEqual([false, true, true]);
+      await writer.purgeTag(project, address);
+      const afterAddress = await versionsOf();
+      expect(afterAddress.map((version, index) => version === afterTag[index])).toEqual([true, false, true]);
+    });
+
+    it('reads what the server has, whatever is near, when asked for what is current', async () => {
+      const project = 'p-current';
+      await until('a near copy', async () => {
+        await gateway.tagVersions(project, ['a']);
+        return gateway.peekTagVersions(project, ['a']) !== undefined;
+      });
+      const near = gateway.peekTagVersions(project, ['a']);
+      // From outside, told to nobody.
+      await writer.del([keys.tag(project, 'a')]);
+      const current = await gateway.tagVersions(project, ['a'], { isCurrent: true });
+      expect(current).toMatchObject({ kind: 'known' });
+      expect(current).not.toEqual({ kind: 'known', versions: near });
     });
   });
 
