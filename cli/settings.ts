@@ -75,7 +75,7 @@ export async function resolveConnection(
     [flags.token, '--token'],
     [env['ORIGAN_TOKEN'], 'ORIGAN_TOKEN'],
     [settings.tokens[url], settingsPath(env)],
-    [await readLocalToken(url, cwd), '.origan/control-api-token'],
+    [await readLocalToken(url, env['ORIGAN_STATE_DIR'] ?? join(cwd, '.origan')), '.origan/control-api-token'],
   ]) ?? [undefined, 'nowhere'];
   return { apiUrl: url, token, source: { apiUrl: urlSource, token: tokenSource } };
 }
@@ -105,10 +105,10 @@ function pick(candidates: readonly (readonly [string | undefined, string])[]): [
   return undefined;
 }
 
-/** A control API started in this folder on this machine leaves its administrator's token here. */
-async function readLocalToken(apiUrl: string, cwd: string): Promise<string | undefined> {
+/** A control API on this machine leaves its administrator's token in its state directory. */
+async function readLocalToken(apiUrl: string, stateDirectory: string): Promise<string | undefined> {
   if (!/^\[?(?:127\.\d+\.\d+\.\d+|localhost|::1)\]?$/.test(new URL(apiUrl).hostname)) return undefined;
-  return (await readIfPresent(join(cwd, '.origan', 'control-api-token')))?.trim();
+  return (await readIfPresent(join(stateDirectory, 'control-api-token')))?.trim();
 }
 
 async function readIfPresent(path: string): Promise<string | undefined> {
