@@ -17,8 +17,14 @@ export const SIGNATURE_HEADER = 'x-origan-signature';
 /** Correlates the lines of gateway, runner and function. */
 export const REQUEST_ID_HEADER = 'x-origan-request-id';
 
-/** `1`: get the function ready and answer 204 without calling it; what comes with a request besides is ignored. */
+/**
+ * In place of FUNCTION_PATH_HEADER: get this function ready and answer 204 without calling it. A runner that does not
+ * know it finds a required header missing, and runs nothing.
+ */
 export const PREFETCH_HEADER = 'x-origan-prefetch';
+
+/** Set by the runner on every answer: that it knows PREFETCH_HEADER. Removed by its caller. */
+export const RUNNER_HEADER = 'x-origan-runner';
 
 /** Prefix of every header that only the platform may set: removed from what clients send. */
 export const PLATFORM_HEADER_PREFIX = 'x-origan-';

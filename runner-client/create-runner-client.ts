@@ -5,7 +5,7 @@ import type { Registry } from '../core/metrics.ts';
 import { CallLimits } from './call-limits.ts';
 import { chooseRunner } from './choose-runner.ts';
 import type { RunnerClientConfig } from './config.ts';
-import { RUNNER_ERROR_HEADER } from './contract.ts';
+import { RUNNER_ERROR_HEADER, RUNNER_HEADER } from './contract.ts';
 import { Exchange, type Outcome } from './exchange.ts';
 import { RequestBody } from './request-body.ts';
 import type {
@@ -78,6 +78,9 @@ class PooledRunnerClient implements RunnerClient {
   }
 
   async prefetch(name: FunctionName): Promise<boolean> {
+    // Only where it is known to be understood: other runners are not asked for what they would have to refuse.
+    const runner = chooseRunner(this.#runners, name.deploymentId, new Set());
+    if (runner?.canPrefetch !== true) return false;
     try {
       const empty = { method: 'GET', target: '/', headers: [], body: null };
       const outcome = await this.#run({ ...name, ...empty, isPrefetch: true }, undefined);
@@ -145,7 +148,9 @@ class PooledRunnerClient implements RunnerClient {
       },
       exchange,
     );
-    const outcome = await exchange.outcome;
+    const outcome = withoutMark(await exchange.outcome, () => {
+      runner.canPrefetch = true;
+    });
     this.#record(runner, outcome, call.deploymentId);
     return asVerdict(outcome);
   }
@@ -179,6 +184,17 @@ function mayRetry(verdict: Verdict, call: FunctionCall, body: RequestBody | null
   if (body?.isConsumed === true || call.signal.aborted) return false;
   if (verdict.kind === 'unreachable') return true;
   return (verdict.kind === 'broke-off' || verdict.kind === 'overloaded') && IDEMPOTENT.has(call.method);
+}
+
+/** Takes the runner's mark off an answer, and tells that it was there. */
+function withoutMark(outcome: Outcome, onMark: () => void): Outcome {
+  if (outcome.kind !== 'reply' && outcome.kind !== 'switched') return outcome;
+  const { headers } = outcome.kind === 'reply' ? outcome.reply : outcome;
+  if (fieldValue(headers, RUNNER_HEADER) === undefined) return outcome;
+  onMark();
+  const kept = headers.filter(([name]) => name.toLowerCase() !== RUNNER_HEADER);
+  if (outcome.kind === 'switched') return { ...outcome, headers: kept };
+  return { kind: 'reply', reply: { ...outcome.reply, headers: kept } };
 }
 
 /** The runner's own "not now" and "gave up" are not answers of the function; they say that the runner is well. */

@@ -54,7 +54,8 @@ export type RunnerClient = {
   upgrade(call: FunctionCall): Promise<UpgradeReply>;
   /**
    * Has the deployment's runner get the function ready (code on disk, and an isolate where there is room), so that its
-   * first call is not a cold one. No code of the function runs. Answers whether it worked; never throws.
+   * first call is not a cold one. No code of the function runs. Answers whether it worked; never throws. Asks only runners
+   * that have shown that they know how, in an answer to an earlier call.
    */
   prefetch(name: FunctionName): Promise<boolean>;
   close(): Promise<void>;

@@ -18,6 +18,8 @@ export class Runner {
   readonly pool: Pool;
   readonly breaker: Breaker;
   calls = 0;
+  /** Whether it has shown that it knows how to get a function ready. */
+  canPrefetch = false;
 
   constructor(url: string, config: RunnerClientConfig, clock: Clock) {
     const { origin, pathname } = new URL(url);

@@ -48,10 +48,9 @@ function platformHeaders(call: WireCall): Map<string, string> {
   const headers = new Map([
     [DEPLOYMENT_ID_HEADER, call.deploymentId],
     [PROJECT_ID_HEADER, call.projectId],
-    [FUNCTION_PATH_HEADER, encodeKey(call.functionKey)],
+    [call.isPrefetch === true ? PREFETCH_HEADER : FUNCTION_PATH_HEADER, encodeKey(call.functionKey)],
     [REQUEST_ID_HEADER, call.requestId],
   ]);
-  if (call.isPrefetch === true) headers.set(PREFETCH_HEADER, '1');
   if (call.functionHash !== undefined) headers.set(FUNCTION_HASH_HEADER, call.functionHash);
   if (call.metadata === undefined) return headers;
   if (call.metadata.length <= MAX_METADATA_HEADER_BYTES) headers.set(METADATA_HEADER, call.metadata);

@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http';
-import { RUNNER_ERROR_HEADER, type RunnerErrorReason } from '../runner-client/contract.ts';
+import { RUNNER_ERROR_HEADER, RUNNER_HEADER, type RunnerErrorReason } from '../runner-client/contract.ts';
 
 /** An answer of the runner itself: plain text, marked with its reason, so that a caller can tell it from a function's. */
 export type OwnAnswer = { status: number; text: string; reason: RunnerErrorReason };
@@ -20,6 +20,7 @@ export function sendOwnAnswer(response: ServerResponse, { status, text, reason }
     'Content-Type': 'text/plain; charset=utf-8',
     'Content-Length': Buffer.byteLength(text),
     'Cache-Control': 'no-store',
+    [RUNNER_HEADER]: '1',
     [RUNNER_ERROR_HEADER]: reason,
     ...(status === 503 ? { 'Retry-After': '1' } : {}),
   });

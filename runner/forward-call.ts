@@ -97,14 +97,11 @@ const ownAnswer = z.object({ kind: z.string(), message: z.string().optional() })
 
 async function explainReply(reply: FunctionReply, token: string): Promise<Forwarded> {
   const mark = fieldValue(reply.headers, RUNNER_ERROR_HEADER);
-  if (mark === undefined) return { kind: 'reply', reply };
   if (mark === token) {
     const { kind, message = kind } = ownAnswer.parse(JSON.parse((await buffer(reply.body)).toString('utf8')));
     return { kind: 'threw', message };
   }
-  // A function that tries to speak in the runner's name.
-  const headers = reply.headers.filter(([name]) => name.toLowerCase() !== RUNNER_ERROR_HEADER);
-  return { kind: 'reply', reply: { ...reply, headers } };
+  return { kind: 'reply', reply };
 }
 
 /** Names and values in turn, as undici takes them. */

@@ -5,7 +5,7 @@ import type { Clock } from '../core/clock.ts';
 import { EdgeError, messageOf } from '../core/errors.ts';
 import type { Logger } from '../core/log.ts';
 import type { CallLimits } from '../runner-client/call-limits.ts';
-import { REQUEST_ID_HEADER } from '../runner-client/contract.ts';
+import { REQUEST_ID_HEADER, RUNNER_HEADER } from '../runner-client/contract.ts';
 import type { FunctionReply, HeaderList } from '../runner-client/runner-client.ts';
 import { FAILED, OVERLOADED, sendOwnAnswer, TIMED_OUT, type OwnAnswer } from './answers.ts';
 import { forwardCall, type Forwarded } from './forward-call.ts';
@@ -61,7 +61,7 @@ export async function handleCall(call: ClientCall, parts: CallParts): Promise<vo
 export async function handlePrefetch(call: ClientCall, parts: CallParts): Promise<void> {
   try {
     await parts.functions.prefetch(call.target);
-    call.response.writeHead(204).end();
+    call.response.writeHead(204, { [RUNNER_HEADER]: '1' }).end();
   } catch (error) {
     sendOwnAnswer(call.response, explainFailure(error).answer);
     const details = { ...idsOf(call.target, call.request), error: messageOf(error) };
@@ -153,7 +153,7 @@ async function answer(
 
 async function sendReply(response: ServerResponse, { status, headers, body }: FunctionReply): Promise<void> {
   try {
-    response.writeHead(status, headers.flat());
+    response.writeHead(status, markedHeaders(headers).flat());
     // Now, not with the first byte of the body: an event stream may be quiet for long.
     response.flushHeaders();
     await pipeline(body, response);
@@ -163,6 +163,12 @@ async function sendReply(response: ServerResponse, { status, headers, body }: Fu
     body.destroy();
     response.destroy();
   }
+}
+
+/** The function's headers without those in which it would speak in the runner's name, and the runner's mark. */
+function markedHeaders(headers: HeaderList): HeaderList {
+  const own = headers.filter(([name]) => !name.toLowerCase().startsWith(RUNNER_HEADER));
+  return [...own, [RUNNER_HEADER, '1']];
 }
 
 /** Hands the two connections to each other. */
@@ -176,7 +182,9 @@ function tunnel(
     return;
   }
   response.detachSocket(socket as NonNullable<ServerResponse['socket']>);
-  const lines = headers.map(([name, value]) => `${name}: ${value}\r\n`).join('');
+  const lines = markedHeaders(headers)
+    .map(([name, value]) => `${name}: ${value}\r\n`)
+    .join('');
   socket.write(`HTTP/1.1 101 ${STATUS_CODES[101]}\r\n${lines}\r\n`, 'latin1');
   socket.on('error', () => upstream.destroy());
   socket.once('close', () => upstream.destroy());

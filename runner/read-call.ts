@@ -34,8 +34,9 @@ const HASH = /^[0-9a-f]{64}$/;
 /** Reads and checks the platform's headers. */
 export function readCall(request: IncomingMessage, secret: string | undefined, nowMs: number): ReadCall {
   const read = (name: string): string | undefined => headerOf(request, name);
+  const wished = read(PREFETCH_HEADER);
   const [functionPath, deploymentId, projectId] = [
-    read(FUNCTION_PATH_HEADER),
+    read(FUNCTION_PATH_HEADER) ?? wished,
     read(DEPLOYMENT_ID_HEADER),
     read(PROJECT_ID_HEADER),
   ];
@@ -56,7 +57,7 @@ export function readCall(request: IncomingMessage, secret: string | undefined, n
   };
   const problem = whyMalformed(target);
   if (problem !== undefined) return { kind: 'refused', status: 400, text: problem };
-  return { kind: read(PREFETCH_HEADER) === undefined ? 'call' : 'prefetch', target };
+  return { kind: wished === undefined ? 'call' : 'prefetch', target };
 }
 
 /** Nobody upstream checks ids and keys: one that could reach another deployment's code or files ends here. */

@@ -142,7 +142,8 @@ async function main(): Promise<void> {
         name: 'runner, made ready after the deployment: spare process, isolate started',
         run: async (round) => {
           const { full } = await deploy(store, `ready-${round}`);
-          await call(ours.port, { ...full, 'x-origan-prefetch': '1' });
+          const { 'x-origan-function-path': key = '', ...rest } = full;
+          await call(ours.port, { ...rest, 'x-origan-prefetch': key });
           await delay(PAUSE_MS);
           return call(ours.port, full);
         },

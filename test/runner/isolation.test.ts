@@ -194,10 +194,14 @@ test('a deployment that ends one process after another is held back, and others 
     'export default { fetch() { const kept = []; for (;;) kept.push(new Array(10_000).fill(kept.length)); } };';
   const crashing = await deploy(runner, code, { deploymentId: 'crashing' });
   const calm = await deploy(runner, HELLO, { deploymentId: 'calm' });
-  for (let round = 0; round < 8; round += 1) {
+  for (let round = 0; round < 12; round += 1) {
     expect(await ask(runner, crashing.headers)).toEqual([500, 'Failed to run worker']);
   }
   const ends = await runner.registry.getSingleMetricAsString('function_process_ends_total');
-  expect(ends).toContain('{reason="crashed"} 5');
+  // Whichever limit it meets first: the heap's own, or the watch over the process.
+  const counts = [...ends.matchAll(/reason="(?:crashed|memory)"\} (\d+)/g)].map(([, count]) => Number(count));
+  // An end that is still being reported when the next call comes lets that one through.
+  expect(counts.reduce((sum, count) => sum + count, 0)).toBeLessThan(8);
+  expect(JSON.stringify(runner.logs())).toContain('held back for a while');
   expect(await ask(runner, calm.headers)).toEqual([200, 'hello']);
 });
