@@ -29,7 +29,7 @@ export type CacheParts = {
   memoryServer?: MemoryServer | undefined;
   /** Whether this process is a gateway: on the bus, with a lease, awaited by every flip. Default false. */
   holdsLease?: boolean | undefined;
-  /** What `gateway:{instance}` says of a gateway, for people who look; default empty. */
+  /** What `gateway:{instance}` says of a gateway, for people who look: read at each heartbeat; default empty. */
   presence?: { address: string; version: string } | undefined;
   /** For the hammer alone. */
   protections?: Protections | undefined;
@@ -42,6 +42,7 @@ export function openCache(config: CacheConfig, parts: CacheParts): Cache {
   const instance = parts.instance ?? crypto.randomUUID().slice(0, 13);
   const statistics = new Statistics();
   const { log } = parts;
+  const startedAtMs = clock.nowMs();
   return new TieredCache({
     config,
     backend: openBackend(config, { log, instance, statistics, clock, memoryServer: parts.memoryServer }),
@@ -52,7 +53,7 @@ export function openCache(config: CacheConfig, parts: CacheParts): Cache {
     registry: parts.registry,
     service: parts.service ?? 'origan',
     holdsLease: parts.holdsLease ?? false,
-    presence: { address: '', version: '', ...parts.presence, startedAtMs: clock.nowMs() },
+    presence: () => ({ address: '', version: '', ...parts.presence, startedAtMs }),
     isSolo: config.target.kind === 'memory' && parts.memoryServer === undefined,
     protections: parts.protections,
   });

@@ -46,7 +46,7 @@ export type TieredCacheOptions = {
   /** Which service's cache this is: a label of its metrics. */
   service: string;
   /** What `gateway:{instance}` says of this process, when it is one. */
-  presence: { address: string; version: string; startedAtMs: number };
+  presence: () => { address: string; version: string; startedAtMs: number };
   /** A gateway: takes part in acknowledgements and may use near copies of coherent families. */
   holdsLease: boolean;
   /** The backend is a memory server of this process alone. */
@@ -356,7 +356,7 @@ export class TieredCache implements Cache {
   /** For people and tools that look: the lease itself is in the registry of the bus. */
   async #writePresence(acked: number): Promise<void> {
     const { instance, presence } = this.#options;
-    await this.#writer.set(keys.gateway(instance), { ...presence, acked }, {});
+    await this.#writer.set(keys.gateway(instance), { ...presence(), acked }, {});
   }
 
   #chooseLease(protections: Protections): Lease {

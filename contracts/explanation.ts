@@ -13,7 +13,7 @@ export type Explanation = {
     /** Key under which the host was found; null when it is not in the cache now. */
     key: string | null;
     /** Where this gateway got it from just now. */
-    source: 'near' | 'shared' | 'loader' | 'stale' | null;
+    source: 'near' | 'shared' | 'loader' | 'last-known-good' | null;
     ageMs: number | null;
     rev: number | null;
   };
@@ -107,7 +107,7 @@ export const explanationSchema: z.ZodType<Explanation> = z.object({
   path: z.string(),
   mapping: z.object({
     key: nullableText,
-    source: z.enum(['near', 'shared', 'loader', 'stale']).nullable(),
+    source: z.enum(['near', 'shared', 'loader', 'last-known-good']).nullable(),
     ageMs: nullableNumber,
     rev: nullableNumber,
   }),

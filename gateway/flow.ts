@@ -3,7 +3,6 @@ import { options, redirect } from './answer-directly.ts';
 import type { Edge } from './edge.ts';
 import type { Answer, Exchange } from './exchange.ts';
 import type { CompiledSite } from './site/compile-site.ts';
-import { noteMapping } from './mapping-status.ts';
 import { editAnswer } from './site/edit-answer.ts';
 import { matchRoute, type FunctionRoute } from './site/match-route.ts';
 import { markPinned, type Found } from './site/skew-protection.ts';
@@ -18,8 +17,7 @@ export async function answer(edge: Edge, exchange: Exchange): Promise<Answer> {
   const { site, by } = await edge.skew.pin(exchange, present);
   const route = matchRoute(site, { ...target, method, headers });
   const found = await edge.skew.findMissing(exchange, present, { site, route });
-  const reply = await answerWith(edge, exchange, found);
-  return noteMapping(exchange, markPinned(exchange, present, { by, answer: reply }));
+  return markPinned(exchange, present, { by, answer: await answerWith(edge, exchange, found) });
 }
 
 async function answerWith(edge: Edge, exchange: Exchange, { site, route }: Found): Promise<Answer> {

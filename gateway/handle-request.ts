@@ -3,6 +3,7 @@ import { EdgeError, messageOf, toEdgeError, type ErrorCode } from '../core/error
 import type { Edge } from './edge.ts';
 import type { Answer } from './exchange.ts';
 import { answer } from './flow.ts';
+import { noteMapping } from './mapping-status.ts';
 import { readTarget } from './read-target.ts';
 import type { RequestEvent } from './record.ts';
 import { refuse } from './refuse.ts';
@@ -56,7 +57,7 @@ export async function handleRequest(
   // A response that became a tunnel has let go of its socket, and does not hear of its end.
   const ended = arrival.isUpgrade ? incoming.socket : outgoing;
   ended.once('close', () => record(edge, arrival));
-  send(arrival, await answerOrRefuse(edge, arrival, problem));
+  send(arrival, noteMapping(arrival.event, await answerOrRefuse(edge, arrival, problem)));
 }
 
 /** The answer to something that was refused before it was a request, with its event. */

@@ -7,6 +7,12 @@ export type Route = 'static' | 'function' | 'redirect' | 'not-found' | 'upgrade'
 /** Where the answer came from. A closed set: it is a metric label. */
 export type CacheResult = 'hit' | 'miss' | 'stale' | 'revalidated' | 'bypass' | 'none';
 
+/**
+ * Where the mapping of the domain to its build came from; `last-known-good`: neither the cache nor the control API could
+ * be asked. A closed set: it is a metric label.
+ */
+export type MappingSource = 'near' | 'shared' | 'loader' | 'last-known-good';
+
 /** One wide event for each request: the source of its log line and of the metrics. */
 export type RequestEvent = {
   startedAtMs: number;
@@ -17,8 +23,7 @@ export type RequestEvent = {
   cause: string | undefined;
   deploymentId: string | undefined;
   projectId: string | undefined;
-  /** Where the mapping of the domain came from. */
-  mapping: 'near' | 'shared' | 'loader' | 'stale' | undefined;
+  mapping: MappingSource | undefined;
   /** Methods to name in Allow when the answer is 405. */
   allow: string | undefined;
 };
@@ -47,6 +52,7 @@ type Meters = { count: { inc(): void }; duration: { observe(seconds: number): vo
 /** Records requests: one log line each (when `isAccessLogOn`), counters and durations by closed labels. */
 export function createRecorder(registry: Registry, log: Logger, isAccessLogOn: boolean): Recorder {
   const metersOf = createMeters(registry);
+  const countMapping = createMappingCounter(registry);
   const lines = isAccessLogOn ? infoLineWriter(log) : undefined;
   const errors = counter({
     registry,
@@ -62,6 +68,7 @@ export function createRecorder(registry: Registry, log: Logger, isAccessLogOn: b
       const { count, duration } = metersOf(event, request.status);
       count.inc();
       duration.observe(durationMs / 1000);
+      if (event.mapping !== undefined) countMapping(event.mapping);
       if (event.error !== undefined) errors.inc({ code: event.error });
       // A failure of ours is worth a warning; a client's mistake is not.
       if (event.cause !== undefined) warn(log, event, request, durationMs);
@@ -98,6 +105,24 @@ function createMeters(registry: Registry): (event: RequestEvent, status: number)
     meters.set(key, made);
     return made;
   };
+}
+
+/** The same for mappings: few children, looked up once, there from the start so that a rate has a zero to begin at. */
+function createMappingCounter(registry: Registry): (source: MappingSource) => void {
+  const mappings = counter({
+    registry,
+    name: 'origan_edge_mappings_total',
+    help: 'Requests by where the mapping of their domain came from.',
+    labels: ['source'] as const,
+  });
+  const childOf = (source: MappingSource): { inc(): void } => mappings.labels({ source });
+  const children: Record<MappingSource, { inc(): void }> = {
+    near: childOf('near'),
+    shared: childOf('shared'),
+    loader: childOf('loader'),
+    'last-known-good': childOf('last-known-good'),
+  };
+  return (source) => children[source].inc();
 }
 
 function newEvent(): RequestEvent {

@@ -1,7 +1,10 @@
+import { hostname } from 'node:os';
 import type { Cache } from '../cache/cache.ts';
 import { openCache, type MemoryServer } from '../cache/open-cache.ts';
+import type { Protections } from '../cache/protections.ts';
 import { closeAll, type Closable } from '../core/lifecycle.ts';
 import type { Logger } from '../core/log.ts';
+import { packageVersion } from '../core/package-version.ts';
 import type { Registry } from '../core/metrics.ts';
 import { openStore } from '../store/open-store.ts';
 import { createMemoryAnswerer } from './answer-from-memory.ts';
@@ -19,6 +22,8 @@ export type GatewayParts = {
   registry: Registry;
   /** Stands in for a cache server where several services run in one process. */
   memoryServer?: MemoryServer | undefined;
+  /** Guards of coherence switched off: for the hammer alone. No environment variable leads here. */
+  protections?: Protections | undefined;
 };
 
 export type Gateway = Closable & { port: number; adminPort: number };
@@ -33,22 +38,27 @@ export async function startGateway(config: GatewayConfig, parts: GatewayParts): 
   try {
     const store = keep(started, openStore(config.store, { log }));
     await store.check();
-    const instance = config.GATEWAY_INSTANCE;
+    // Complete once it listens: with port 0, nobody knows the address before.
+    const presence = { address: '', version: packageVersion };
     const cache = keep(
       started,
       openCache(config.cache, {
         log,
         registry,
         service: 'gateway',
-        instance,
+        instance: config.GATEWAY_INSTANCE,
         memoryServer,
         holdsLease: true,
+        presence,
+        protections: parts.protections,
       }),
     );
     await cache.connect();
     const trustedProxies = createTrustedProxies(config.TRUSTED_PROXIES);
     const edge = assembleEdge(config, { cache, store, trustedProxies, log, registry }, started);
-    return await listen(config, { edge, cache, trustedProxies, registry, started });
+    const gateway = await listen(config, { edge, cache, trustedProxies, registry, started });
+    presence.address = addressOf(config.GATEWAY_HOST, gateway.port);
+    return gateway;
   } catch (error) {
     await closeAll(started, log);
     throw error;
@@ -114,6 +124,12 @@ function listenForTenants(
     onRequest: (incoming, outgoing, problem) => handleRequest(edge, incoming, outgoing, problem),
     onRefused: (problem) => refuseUnread(edge, problem),
   });
+}
+
+/** Where peers and people find it: what listens on every interface goes by the machine's name. */
+function addressOf(host: string, port: number): string {
+  const name = host === '0.0.0.0' || host === '::' ? hostname() : host;
+  return name.includes(':') ? `[${name}]:${port}` : `${name}:${port}`;
 }
 
 function keep<Part extends Closable>(started: Closable[], part: Part): Part {

@@ -68,7 +68,7 @@ function describeMapping({ source, ageMs, rev }: Explanation['mapping']): string
     near: 'in memory',
     shared: 'from the shared cache',
     loader: 'from the control API',
-    stale: 'last known good',
+    'last-known-good': 'last known good',
   };
   const parts = [
     ...(source === null ? [] : [from[source]]),

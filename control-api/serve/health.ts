@@ -1,6 +1,6 @@
 import type { Health } from '../../contracts/control-api.ts';
 import { messageOf } from '../../core/errors.ts';
-import { packageVersion } from '../package-version.ts';
+import { packageVersion } from '../../core/package-version.ts';
 import type { Context } from '../context.ts';
 
 const DEADLINE_MS = 2000;

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { apiErrorSchema, healthSchema } from '../../contracts/control-api-answers.ts';
 import { API_PREFIX } from '../../contracts/control-api.ts';
 import type { Operation } from '../operations/operation.ts';
-import { packageVersion } from '../package-version.ts';
+import { packageVersion } from '../../core/package-version.ts';
 
 type Json = Record<string, unknown>;
 

@@ -43,7 +43,7 @@ export function createSiteResolver(
     resolve: async ({ target, event }) => {
       const found = await firstFound(candidates(target.host, deployDomain), lookUp);
       // A value that somebody is refreshing this moment is no reason to warn; one that nobody could confirm is.
-      event.mapping = found.isLastKnownGood ? 'stale' : found.source;
+      event.mapping = found.isLastKnownGood ? 'last-known-good' : found.source;
       const site = compile(found.value, isPreviewHost(target.host, deployDomain));
       event.deploymentId = site.record.deploymentId;
       event.projectId = site.record.projectId;

@@ -238,6 +238,12 @@ export function cacheConformance(makeRig: () => Promise<Rig>): void {
       await until('it is there', async () => (await reader.get(key)).kind === 'hit');
       expect(await reader.get(key)).toMatchObject({ kind: 'hit', value: presence });
       expect((await reader.snapshot()).gateways?.toSorted()).toEqual(['gateway-1', 'passing']);
+      // What it says of itself may become known only later: which port it listens on.
+      presence.address = '10.0.0.7:8888';
+      await until('it is told', async () => {
+        const found = await reader.get(key);
+        return found.kind === 'hit' && found.value.address === presence.address;
+      });
       await passing.close();
       expect((await reader.get(key)).kind).toBe('miss');
       expect((await reader.snapshot()).gateways).toEqual(['gateway-1']);

@@ -1,4 +1,10 @@
+import { hostname } from 'node:os';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { keys } from '../../cache/keys.ts';
+import { openCache } from '../../cache/open-cache.ts';
+import { packageVersion } from '../../core/package-version.ts';
+import { scrape, sumOf } from '../../load/support/scrape.ts';
+import { configFor, silentParts } from '../cache/rigs.ts';
 import { startCacheServer, type CacheServer } from '../support/cache-server.ts';
 import { deployFolder } from '../support/deploy-folder.ts';
 import { startLightLoad } from '../support/light-load.ts';
@@ -46,6 +52,22 @@ const gatewayPort = (): number => system.gateways[0]?.port ?? 0;
 const load = (paths: readonly string[]): ReturnType<typeof startLightLoad> =>
   startLightLoad({ port: gatewayPort(), host: HOST, paths, isGood: ({ status }) => status === 200 });
 
+test('a gateway says in the cache where it listens, which version it is and since when', async () => {
+  const reader = openCache(configFor(cache.url), silentParts());
+  await reader.connect();
+  const instance = `${hostname()}-${system.gateways[0]?.process().pid}`;
+  const found = await reader.get(keys.gateway(instance));
+  expect(found).toMatchObject({
+    kind: 'hit',
+    value: {
+      address: `127.0.0.1:${gatewayPort()}`,
+      version: packageVersion,
+      startedAtMs: expect.any(Number),
+    },
+  });
+  await reader.close();
+});
+
 describe('while the site is under light load', () => {
   const outages: [string, { down: () => Promise<void>; up: () => Promise<void> }][] = [
     ['the cache server', { down: () => cache.kill(), up: () => cache.restart() }],
@@ -67,6 +89,32 @@ describe('while the site is under light load', () => {
     await up();
     await running.more(60);
     expect(await running.end()).toEqual([]);
+  });
+
+  test('neither can be asked: answers say so in Cache-Status and in the metrics, until one of them is back', async () => {
+    const marked = async (): Promise<number> =>
+      sumOf(await scrape(system.gateways[0]?.adminUrl ?? ''), 'origan_edge_mappings_total', {
+        source: 'last-known-good',
+      });
+    const statusOf = async (path: string): Promise<string> =>
+      String((await visit(gatewayPort(), HOST, path)).headers['cache-status']);
+    const isMarked = async (path: string): Promise<boolean> => /last-known-good/.test(await statusOf(path));
+    // A hit of the short way, which has nothing to say but that it is one.
+    await waitUntil(async () => (await statusOf('/style.css')) === 'origan-edge; hit');
+    await Promise.all([cache.kill(), system.controlApi.kill()]);
+    // The lease runs out; from then on not even the short way answers as if nothing were wrong.
+    await waitUntil(() => isMarked('/style.css'));
+    const before = await marked();
+    expect(await statusOf('/style.css')).toBe('origan-edge; hit; detail=last-known-good');
+    expect(await statusOf(CALL)).toMatch(/^origan-edge; .*detail=.*last-known-good$/);
+    expect(await statusOf('/nothing/here.txt')).toBe('origan-edge; detail=NOT_FOUND+last-known-good');
+    for (let count = 0; count < 20; count += 1) expect(await isMarked('/style.css')).toBe(true);
+    await waitUntil(async () => (await marked()) - before >= 23);
+    await system.controlApi.start();
+    // The cache is still gone: the control API's word alone is enough.
+    await waitUntil(async () => !(await isMarked('/style.css')));
+    await cache.restart();
+    await waitUntil(async () => (await statusOf('/style.css')) === 'origan-edge; hit');
   });
 
   test('a cache server that hangs: no request fails', async () => {

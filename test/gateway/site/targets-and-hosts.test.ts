@@ -140,9 +140,11 @@ test('an answer by a mapping that nobody could confirm says so', async () => {
     expect((await ask(alone.port, { target: '/' })).header('cache-status')).toBe('origan-edge; hit');
     isUnconfirmed = true;
     const answer = await ask(alone.port, { target: '/' });
-    expect(answer.header('cache-status')).toBe('origan-edge; hit; detail=stale-mapping');
+    expect(answer.header('cache-status')).toBe('origan-edge; hit; detail=last-known-good');
     const redirect = await ask(alone.port, { target: '//' });
-    expect(redirect.header('cache-status')).toBe('origan-edge; detail=stale-mapping');
+    expect(redirect.header('cache-status')).toBe('origan-edge; detail=last-known-good');
+    const missing = await ask(alone.port, { target: '/nothing/here.txt' });
+    expect(missing.header('cache-status')).toBe('origan-edge; detail=NOT_FOUND+last-known-good');
   } finally {
     await alone.close();
   }
