@@ -62,7 +62,8 @@ export async function askFunction(
     return await receive({ parts, asked, before, touched, flight, snapshot, reply, times });
   } catch (thrown) {
     const error = toEdgeError(thrown);
-    flight.land({ kind: 'failed', error });
+    // What is wrong with this one request alone is nobody else's failure.
+    flight.land(isUnreachable(error) ? { kind: 'failed', error } : { kind: 'unshareable' });
     if (before !== undefined && isUnreachable(error) && maySave(parts, asked, before, 'unreachable')) {
       return { kind: 'stale', stored: before, status: undefined };
     }

@@ -99,8 +99,10 @@ export class Flight {
 export class Flights {
   readonly #flights = new Map<string, Flight>();
 
+  /** The call under way that may be joined: one that nobody wanted any more is about to fail. */
   get(key: string): Flight | undefined {
-    return this.#flights.get(key);
+    const flight = this.#flights.get(key);
+    return flight?.signal.aborted === true ? undefined : flight;
   }
 
   /** Begins a flight that others may join until it has landed. */

@@ -62,6 +62,31 @@ test('a body reaches the client as it is written, while it is kept', async () =>
   expect(rig.runner.calls).toHaveLength(1);
 });
 
+test('early hints pass through with a miss, and are no part of what is stored', async () => {
+  const rig = await setUpCache((_request, response) => {
+    response.writeEarlyHints({ link: '</style.css>; rel=preload; as=style' });
+    response.writeHead(200, LIFETIME).end('body');
+  });
+  const hintsOf = async (): Promise<unknown[]> => {
+    const sent = httpRequest({
+      host: '127.0.0.1',
+      port: rig.edges[0]?.port,
+      headers: { host: HOST },
+      agent: false,
+    });
+    const hints: unknown[] = [];
+    sent.on('information', ({ statusCode, headers }) => hints.push(statusCode, headers.link));
+    sent.end();
+    const [reply] = (await once(sent, 'response')) as [IncomingMessage];
+    await once(reply.resume(), 'end');
+    expect(reply.headers.link).toBeUndefined();
+    return hints;
+  };
+  expect(await hintsOf()).toEqual([103, '</style.css>; rel=preload; as=style']);
+  expect(await hintsOf()).toEqual([]);
+  expect(rig.runner.calls).toHaveLength(1);
+});
+
 test('a client that reads slowly holds up nobody who waits for the same response', async () => {
   const body = 'x'.repeat(4_000_000);
   const waiting: ServerResponse[] = [];

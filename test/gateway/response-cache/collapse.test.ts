@@ -137,6 +137,30 @@ test('the call goes on when its client leaves while others wait, and ends when n
   await waitUntil(() => rig.runner.underWay() === 0);
 });
 
+test('who comes just after everybody has left begins anew', async () => {
+  const held = hold();
+  const rig = await setUpCache((_request, response) => held.waiting.push(response));
+  const leave = await connect(rig, '/');
+  await waitUntil(() => held.waiting.length === 1);
+  leave();
+  const reply = rig.get('/');
+  await waitUntil(() => {
+    held.answerAll({ 'Cache-Control': 'max-age=60' }, 'body');
+    return rig.edges[0]?.underWay() === 0;
+  });
+  expect([(await reply).status, bodyOf(await reply)]).toEqual([200, 'body']);
+});
+
+test('what is wrong with one request alone is not the failure of those who wait', async () => {
+  const held = hold();
+  const rig = await setUpCache((_request, response) => held.waiting.push(response));
+  const odd = rig.get('/', { headers: { expect: 'something' } });
+  const plain = rig.get('/');
+  await waitUntil(() => held.waiting.length === 1);
+  held.answerAll({ 'Cache-Control': 'max-age=60' }, 'body');
+  expect([(await odd).status, (await plain).status]).toEqual([417, 200]);
+});
+
 test('waiters are bounded in number: the rest go on their own', async () => {
   const held = hold();
   const rig = await setUpCache((_request, response) => held.waiting.push(response), {
