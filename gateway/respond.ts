@@ -6,6 +6,8 @@ import { headerOf } from './exchange.ts';
 import { joinTunnel } from './functions/tunnel.ts';
 import { closeByLingering } from './server/linger.ts';
 
+const NOTHING = Buffer.alloc(0);
+
 /**
  * Writes an answer: bytes at hand in one go, a stream with backpressure. A stream that fails half-way ends the
  * connection, so that the client sees a broken answer and never takes a part for the whole; `onBroken` hears why. Throws,
@@ -77,8 +79,9 @@ function sendStream(outgoing: ServerResponse, body: Readable, { hasLength, onBro
     if (!body.readableEnded) onFailed(new EdgeError('RUNNER_BROKE_OFF', { detail: 'the body has no end' }));
   });
   outgoing.once('close', () => body.destroy());
-  // The head goes out at once: an event stream may not have a first event for a while.
-  if (body.readableLength === 0) outgoing.flushHeaders();
+  // The head goes out at once: an event stream may not have a first event for a while. Not by flushHeaders, which writes
+  // it as UTF-8 and so changes every byte of a header that is no ASCII.
+  if (body.readableLength === 0) outgoing.write(NOTHING);
 }
 
 /**
