@@ -8,6 +8,7 @@ import type { ObjectStore } from '../store/object-store.ts';
 import type { GatewayConfig } from './config.ts';
 import type { Edge } from './edge.ts';
 import type { TrustedProxies } from './functions/forwarded.ts';
+import { createFunctionPrefetcher } from './functions/prefetch-functions.ts';
 import { createMetadataReader } from './functions/read-metadata.ts';
 import { createRecorder } from './record.ts';
 import { createResponseCache } from './response-cache/create-response-cache.ts';
@@ -37,10 +38,12 @@ export function assembleEdge(config: GatewayConfig, parts: EdgeParts, started: C
     timeoutMs: config.CONTROL_API_TIMEOUT_MS,
     log,
   });
-  const compile = createSiteCompiler();
+  const readMetadata = createMetadataReader(cache, store);
+  const prefetcher = createFunctionPrefetcher(runner, readMetadata);
+  const compile = createSiteCompiler({ onNewBuild: (record) => prefetcher.add(record) });
   const contents = createContentCache({ maxBytes: config.STATIC_CACHE_BYTES, registry });
   const files = createFileServer({ contents, store, maxEntryBytes: config.STATIC_MAX_ENTRY_BYTES, log });
-  started.push(runner, files);
+  started.push(runner, files, prefetcher);
   return {
     sites: createSiteResolver(cache, controlApi, { deployDomain: config.ORIGAN_DEPLOY_DOMAIN, compile }),
     skew: createSkewProtection(
@@ -50,7 +53,7 @@ export function assembleEdge(config: GatewayConfig, parts: EdgeParts, started: C
     functions: createResponseCache(
       {
         runner,
-        readMetadata: createMetadataReader(cache, store),
+        readMetadata,
         trustedProxies,
         maxBodyBytes: config.MAX_BODY_BYTES,
         cache,
