@@ -1,52 +1,58 @@
 import { once } from 'node:events';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { resourceKey } from '../../contracts/object-keys.ts';
+import type { StaticResource } from '../../contracts/manifest.ts';
 import type { SiteRecord } from '../../contracts/site.ts';
 
+const FILE: StaticResource = { kind: 'static', urlPath: '/build.txt', resourcePath: 'build.txt' };
+
 export type HammeredControlApi = {
-  url: string;
-  /** Commits a new revision of a host, as one database transaction would. */
-  commit(host: number): number;
+  host: string;
+  port: number;
+  /** Uploads a build of a host and commits it, as one database transaction would; answers its revision. */
+  commit(host: number): Promise<number>;
   read(host: number): SiteRecord;
-  /** Gateways whose connections are reset from now on. */
-  readonly cutOff: Set<number>;
   lookups: number;
   close(): Promise<void>;
 };
 
 /**
- * The source of truth. It reads a host's revision when asked and answers up to `slowMs` later, now and then much
- * later: an answer under way may be overtaken by a flip, which is what coherence has to withstand.
+ * The source of truth, in the wire form of `deployments.getConfigByDomain`. It reads a host's revision when asked and
+ * answers up to `slowMs` later, now and then much later: an answer under way may be overtaken by a flip, which is what
+ * coherence has to withstand. Every revision is a deployment with one immutable file that tells its build.
  */
-export async function startControlApi(slowMs: number): Promise<HammeredControlApi> {
+export async function startControlApi(bucket: string, slowMs: number): Promise<HammeredControlApi> {
   const revisions = new Map<number, number>();
-  const cutOff = new Set<number>();
-  const read = (host: number): SiteRecord => {
-    const rev = revisions.get(host) ?? 1;
-    return { deploymentId: `d${rev}`, projectId: 'p', rev, config: { version: 1, resources: [] } };
-  };
+  const read = (host: number): SiteRecord => siteOf(host, revisions.get(host) ?? 0);
   const server = createServer((request, response) => {
-    const url = new URL(request.url ?? '/', 'http://localhost');
-    if (cutOff.has(Number(url.searchParams.get('gateway')))) return void request.socket.resetAndDestroy();
     api.lookups += 1;
-    const body = JSON.stringify(read(Number(url.pathname.slice(1))));
+    const host = /host-(\d+)\.example/.exec(domainOf(request.url ?? ''))?.[1];
+    const site = host === undefined || !revisions.has(Number(host)) ? undefined : read(Number(host));
+    const body = site === undefined ? UNKNOWN : { result: { data: { json: site } } };
     const delayMs = Math.random() < 0.05 ? Math.random() * slowMs * 6 : Math.random() * slowMs;
-    void sleep(delayMs).then(() => response.end(body));
-    return undefined;
+    void sleep(delayMs).then(() => {
+      response.writeHead(site === undefined ? 404 : 200, { 'Content-Type': 'application/json' });
+      response.end(JSON.stringify(body));
+      return undefined;
+    });
   });
   server.keepAliveTimeout = 60_000;
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const api: HammeredControlApi = {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    commit: (host) => {
-      const rev = (revisions.get(host) ?? 1) + 1;
+    host: '127.0.0.1',
+    port: (server.address() as AddressInfo).port,
+    commit: async (host) => {
+      const rev = (revisions.get(host) ?? 0) + 1;
+      await upload(bucket, siteOf(host, rev), String(rev));
       revisions.set(host, rev);
       return rev;
     },
     read,
-    cutOff,
     lookups: 0,
     close: async () => {
       server.close();
@@ -55,4 +61,24 @@ export async function startControlApi(slowMs: number): Promise<HammeredControlAp
     },
   };
   return api;
+}
+
+const UNKNOWN = {
+  error: { json: { message: 'no such domain', code: -32_004, data: { code: 'NOT_FOUND', httpStatus: 404 } } },
+};
+
+function siteOf(host: number, rev: number): SiteRecord {
+  return { deploymentId: `h${host}-r${rev}`, projectId: 'p', rev, config: { version: 1, resources: [FILE] } };
+}
+
+async function upload(bucket: string, site: SiteRecord, text: string): Promise<void> {
+  const path = join(bucket, resourceKey(site, FILE) ?? '');
+  await mkdir(dirname(path), { recursive: true });
+  await writeFile(path, text);
+}
+
+function domainOf(url: string): string {
+  const input = new URL(url, 'http://localhost').searchParams.get('input') ?? '{}';
+  const { json } = JSON.parse(input) as { json?: { domain?: string } };
+  return json?.domain ?? '';
 }

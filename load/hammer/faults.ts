@@ -3,11 +3,16 @@ import { hashSlot } from '../../cache/redis/hash-slot.ts';
 import type { CacheServer } from '../../test/support/cache-server.ts';
 import type { TcpProxy } from '../../test/support/tcp-proxy.ts';
 import type { HammeredControlApi } from './control-api.ts';
+import type { CutOff } from './cut-off.ts';
 
 export type Scene = {
   servers: readonly CacheServer[];
   /** One for each gateway, then the control API's; none before a cluster. */
   proxies: readonly TcpProxy[];
+  /** One for each gateway, before the control API. */
+  lookupProxies: readonly TcpProxy[];
+  /** Gateways that reach neither: they alone may answer with an older build, marked. */
+  cutOff: CutOff;
   controlApi: HammeredControlApi;
   leaseMs: number;
 };
@@ -98,13 +103,15 @@ const SINGLE: readonly Fault[] = [
   },
   {
     name: 'a gateway cut off from the cache and the control API',
-    run: async ({ proxies, controlApi, leaseMs }) => {
+    run: async ({ proxies, lookupProxies, cutOff, leaseMs }) => {
       const index = Math.floor(Math.random() * (proxies.length - 1));
-      controlApi.cutOff.add(index);
+      cutOff.begin(index);
+      lookupProxies[index]?.refuse();
       proxies[index]?.stall();
       await sleep(leaseMs * 2.5);
       proxies[index]?.allow();
-      controlApi.cutOff.delete(index);
+      lookupProxies[index]?.allow();
+      cutOff.end(index);
     },
   },
 ];

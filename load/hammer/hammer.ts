@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Cache } from '../../cache/cache.ts';
 import { keys } from '../../cache/keys.ts';
 import { ALL_PROTECTIONS, type Protections } from '../../cache/protections.ts';
+import { CutOff } from './cut-off.ts';
 import { FAULTS } from './faults.ts';
 import { Oracle, sharedNowMs, type Violation } from './oracle.ts';
 import { buildStage, HOSTS, type Stage, type Topology } from './stage.ts';
@@ -18,7 +19,6 @@ export type HammerOptions = {
   flipPauseMs?: number;
   /** Told what happens. */
   onEvent?: (text: string) => void;
-  logLevel?: string;
 };
 
 export type HammerReport = {
@@ -41,9 +41,11 @@ export type HammerReport = {
 export async function runHammer(options: HammerOptions): Promise<HammerReport> {
   const startedAtMs = performance.now();
   const topology = options.topology ?? 'single';
-  const oracle = new Oracle();
-  const protections: Protections = { ...ALL_PROTECTIONS, ...options.protections };
-  const stage = await buildStage({ topology, protections, logLevel: options.logLevel ?? 'silent' }, oracle);
+  const cutOff = new CutOff();
+  const oracle = new Oracle((gateway, askedAtMs) => cutOff.covers(gateway, askedAtMs));
+  const { protections: off } = options;
+  const protections = off === undefined ? undefined : { ...ALL_PROTECTIONS, ...off };
+  const stage = await buildStage({ topology, protections, cutOff }, oracle);
   const isOver = (): boolean => {
     if (performance.now() - startedAtMs > options.maxDurationMs) return true;
     return options.isStoppedByViolation === true && oracle.violations.length > 0;
@@ -94,7 +96,7 @@ async function flipHost({ stage, oracle, pauseMs, isFlipping }: Flipping, host: 
   const key = keys.domain(`host-${host}.example`);
   while (isFlipping()) {
     await sleep(Math.random() * pauseMs);
-    const rev = scene.controlApi.commit(host);
+    const rev = await scene.controlApi.commit(host);
     // Sometimes the write is missing, as when it fails: then the gateways' refills have to bring the new revision.
     if (Math.random() < 0.7) await writer.set(key, scene.controlApi.read(host), { rev });
     if (await announce(writer, host, rev, isFlipping)) oracle.acknowledge(host, rev, sharedNowMs());

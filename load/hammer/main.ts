@@ -8,9 +8,8 @@ for (const topology of ['single', 'cluster'] as const) {
   const report = await runHammer({
     topology,
     minObservations: Number(process.argv[2] ?? 250_000),
-    maxDurationMs: 300_000,
+    maxDurationMs: 1_200_000,
     onEvent: (text) => write(`${topology}: ${text}`),
-    logLevel: process.env['LOG_LEVEL'] ?? 'silent',
   });
   write(JSON.stringify({ topology, ...report, violations: report.violations.length }, undefined, 2));
   for (const violation of report.violations.slice(0, 5)) write(`violation: ${JSON.stringify(violation)}`);

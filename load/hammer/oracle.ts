@@ -15,7 +15,7 @@ type Acknowledged = { atMs: number; rev: number };
 
 /**
  * Knows every flip that was acknowledged and judges every answer: one that was asked for after a flip was acknowledged
- * must show that flip or a later one. Only a marked answer may be older.
+ * must show that flip or a later one. Only a marked answer of a gateway that could ask nobody may be older.
  */
 export class Oracle {
   observations = 0;
@@ -25,7 +25,12 @@ export class Oracle {
   absences = 0;
   flips = 0;
   readonly violations: Violation[] = [];
+  readonly #mayBeOlder: (gateway: number, startedAtMs: number) => boolean;
   readonly #acknowledged = new Map<number, Acknowledged[]>();
+
+  constructor(mayBeOlder: (gateway: number, startedAtMs: number) => boolean) {
+    this.#mayBeOlder = mayBeOlder;
+  }
 
   acknowledge(host: number, rev: number, atMs: number): void {
     const list = this.#acknowledged.get(host) ?? [];
@@ -41,7 +46,9 @@ export class Oracle {
     if (observation.rev === -1) this.absences += 1;
     const floor = this.#floor(observation.host, observation.startedAtMs);
     if (observation.rev === -2 || observation.rev >= floor) return;
-    if (observation.isLastKnownGood) this.markedOlder += 1;
+    const isExcepted =
+      observation.isLastKnownGood && this.#mayBeOlder(observation.gateway, observation.startedAtMs);
+    if (isExcepted) this.markedOlder += 1;
     else this.violations.push({ ...observation, floor });
   }
 

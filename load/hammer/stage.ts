@@ -1,17 +1,17 @@
-import { fork, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
 import type { Cache } from '../../cache/cache.ts';
-import { defaultCacheConfig, parseCacheUrl, type CacheConfig } from '../../cache/config.ts';
+import { cacheShape, toCacheConfig, type CacheConfig } from '../../cache/config.ts';
 import { openCache } from '../../cache/open-cache.ts';
 import type { Protections } from '../../cache/protections.ts';
-import { createLogger } from '../../core/log.ts';
+import { silentLogger } from '../../core/log.ts';
 import { createRegistry } from '../../core/metrics.ts';
 import { startCacheCluster } from '../../test/support/cache-cluster.ts';
 import { startCacheServer, type CacheServer } from '../../test/support/cache-server.ts';
 import { startTcpProxy, type TcpProxy } from '../../test/support/tcp-proxy.ts';
+import { makeTempDir } from '../../test/support/temp-dir.ts';
 import { startControlApi } from './control-api.ts';
+import type { CutOff } from './cut-off.ts';
 import type { Scene } from './faults.ts';
-import type { GatewayTask, Report } from './messages.ts';
+import { startGateway } from './gateways.ts';
 import type { Oracle } from './oracle.ts';
 
 export const HOSTS = 20;
@@ -28,42 +28,50 @@ export type Topology = 'single' | 'cluster';
 
 export type Stage = { scene: Scene; writer: Cache; close(): Promise<void> };
 
-export type StageOptions = { topology: Topology; protections: Protections; logLevel: string };
+export type StageOptions = {
+  topology: Topology;
+  /** Undefined: all of them, as in production. */
+  protections: Protections | undefined;
+  cutOff: CutOff;
+};
 
 type Servers = { servers: readonly CacheServer[]; proxies: readonly TcpProxy[]; close(): Promise<void> };
 
 /** Cache servers, a control API, three gateway processes; the control API's own cache client is the writer. */
 export async function buildStage(options: StageOptions, oracle: Oracle): Promise<Stage> {
-  const { topology, protections, logLevel } = options;
-  const controlApi = await startControlApi(SLOW_MS);
+  const { topology, protections, cutOff } = options;
+  const bucket = await makeTempDir('hammer');
+  const controlApi = await startControlApi(bucket.path, SLOW_MS);
+  for (let index = 0; index < HOSTS; index += 1) await controlApi.commit(index);
   const servers = topology === 'single' ? await oneServer() : await cluster();
-  const configs = Array.from({ length: GATEWAYS + 1 }, (_, index) => configOf(servers, topology, index));
-  const writer = openCache(defaultCacheConfig(configs[GATEWAYS]), {
-    log: createLogger({ program: 'control-api', level: logLevel }),
+  const writer = openCache(writerConfig(servers, topology), {
+    log: silentLogger(),
     registry: createRegistry(),
     instance: 'control-api',
     protections,
   });
   await writer.connect();
-  const tasks = configs.slice(0, GATEWAYS).map((config, index) => ({
-    index,
-    config,
-    protections,
-    controlApiUrl: controlApi.url,
-    hosts: HOSTS,
-    callers: 8,
-    pauseMs: 20,
-    logLevel,
-  }));
-  const gateways = await Promise.all(tasks.map((task) => startGateway(oracle, task)));
+  const { host, port } = controlApi;
+  const lookupProxies = await Promise.all(
+    Array.from({ length: GATEWAYS }, () => startTcpProxy({ host, port })),
+  );
+  const gateways = await Promise.all(
+    lookupProxies.map((lookups, index) => {
+      const env = { ...cacheEnv(servers, topology, index), ...originEnv(lookups, bucket.path) };
+      return startGateway(oracle, { index, hosts: HOSTS, env, protections });
+    }),
+  );
+  const { servers: started, proxies } = servers;
   return {
-    scene: { servers: servers.servers, proxies: servers.proxies, controlApi, leaseMs: LEASE_MS },
+    scene: { servers: started, proxies, lookupProxies, cutOff, controlApi, leaseMs: LEASE_MS },
     writer,
     close: async () => {
-      await Promise.all(gateways.map(stopGateway));
+      await Promise.all(gateways.map((gateway) => gateway.close()));
       await writer.close();
+      await Promise.all(lookupProxies.map((proxy) => proxy.close()));
       await controlApi.close();
       await servers.close();
+      await bucket.remove();
     },
   };
 }
@@ -89,34 +97,23 @@ async function cluster(): Promise<Servers> {
   return { servers: started.primaries, proxies: [], close: () => started.close() };
 }
 
-function configOf({ servers, proxies }: Servers, topology: Topology, index: number): Partial<CacheConfig> {
+function originEnv({ host, port }: TcpProxy, bucket: string): Record<string, string> {
+  return { CONTROL_API_URL: `http://${host}:${port}`, BUCKET_URL: bucket };
+}
+
+/** What the client with this index is told of the cache: the gateways in order, then the control API. */
+function cacheEnv({ servers, proxies }: Servers, topology: Topology, index: number): Record<string, string> {
   const proxy = proxies[index];
   const nodes = proxy === undefined ? servers : [proxy];
-  const target = parseCacheUrl(nodes.map(({ host, port }) => `${host}:${port}`).join(','));
-  if (target?.kind !== 'server') throw new Error('no server to connect to');
-  return { target: { ...target, topology }, leaseMs: LEASE_MS, nearTtlMs: NEAR_TTL_MS, timeoutMs: 100 };
+  return {
+    CACHE_URL: nodes.map(({ host, port }) => `${host}:${port}`).join(','),
+    CACHE_TOPOLOGY: topology,
+    CACHE_LEASE_MS: String(LEASE_MS),
+    CACHE_L1_TTL_MS: String(NEAR_TTL_MS),
+    CACHE_TIMEOUT_MS: '100',
+  };
 }
 
-async function startGateway(oracle: Oracle, task: GatewayTask): Promise<ChildProcess> {
-  const program = new URL('gateway-process.ts', import.meta.url).pathname;
-  const child = fork(program, [JSON.stringify(task)], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
-  const ready = Promise.withResolvers<void>();
-  child.on('message', (message: 'ready' | Report[]) => {
-    if (message === 'ready') return ready.resolve();
-    for (const [host, rev, startedAtMs, isLastKnownGood] of message) {
-      oracle.judge({ gateway: task.index, host, rev, startedAtMs, isLastKnownGood: isLastKnownGood === 1 });
-    }
-    return undefined;
-  });
-  child.once('exit', (code) => ready.reject(new Error(`gateway ${task.index} ended with ${code}`)));
-  await ready.promise;
-  return child;
-}
-
-async function stopGateway(gateway: ChildProcess): Promise<void> {
-  const gone = once(gateway, 'exit');
-  gateway.send('stop');
-  const timer = setTimeout(() => gateway.kill('SIGKILL'), 10_000);
-  await gone;
-  clearTimeout(timer);
+function writerConfig(servers: Servers, topology: Topology): CacheConfig {
+  return toCacheConfig(cacheShape.parse(cacheEnv(servers, topology, GATEWAYS)));
 }
