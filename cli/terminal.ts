@@ -26,7 +26,8 @@ export function processTerminal(env: Readonly<Record<string, string | undefined>
     err: (text) => void stderr.write(text),
     isInteractive: stderr.isTTY && !isCi(env),
     hasColor: stderr.isTTY && stdout.isTTY && !isPlain,
-    columns: stderr.isTTY ? stderr.columns : 80,
+    // A terminal that does not know its own width says 0.
+    columns: (stderr.isTTY ? stderr.columns : 0) || 80,
   };
 }
 

@@ -23,7 +23,7 @@ export type Explanation = {
   route: ExplainedRoute;
   /** Redirect rules whose source matches the path, in the order in which they are tried. */
   redirects: RedirectRule[];
-  /** Header rules that match the path, in the order in which they apply. */
+  /** Header rules that apply, in their order; those for files say nothing of functions unless the site wants it. */
   headers: HeaderRule[];
 };
 

@@ -2,6 +2,7 @@ import type { Cache } from '../cache/cache.ts';
 import { keys } from '../cache/keys.ts';
 import { deploymentTag } from '../cache/tags.ts';
 import type { ExplainedRoute, Explanation } from '../contracts/explanation.ts';
+import type { HeaderRule } from '../contracts/manifest.ts';
 import { resourceKey } from '../contracts/object-keys.ts';
 import { isExactPattern, matchPattern } from '../contracts/path-pattern.ts';
 import { EdgeError } from '../core/errors.ts';
@@ -50,8 +51,15 @@ export async function explain(options: ExplainOptions, url: string, method: stri
     isPreview: site.isPreview,
     route: explainRoute(site, found, { proto, target }),
     redirects: redirects.toSorted((a, b) => Number(isExactPattern(b.from)) - Number(isExactPattern(a.from))),
-    headers: (config.headers ?? []).filter((rule) => matchPattern(rule.for, target.path) !== undefined),
+    headers:
+      found.kind === 'function' && config.headersOnFunctions !== true
+        ? []
+        : matchingHeaders(site, target.path),
   };
+}
+
+function matchingHeaders({ record }: CompiledSite, path: string): HeaderRule[] {
+  return (record.config.headers ?? []).filter((rule) => matchPattern(rule.for, path) !== undefined);
 }
 
 type Asked = { proto: string; target: Target };

@@ -21,9 +21,11 @@ export function previewHost(
   return `${deploymentId.slice(0, 8)}--${ref}.${domain}`;
 }
 
-/** Where a browser finds a host. */
+/** Where a browser finds a host. A deploy domain with a port (development) says where the gateway listens. */
 export function urlOf(config: Names, host: string): string {
-  return `${config.ORIGAN_PUBLIC_SCHEME ?? guessScheme(config.ORIGAN_DEPLOY_DOMAIN)}://${host}`;
+  const { ORIGAN_DEPLOY_DOMAIN: domain, ORIGAN_PUBLIC_SCHEME: scheme } = config;
+  const port = withoutPort(host) === host ? domain.slice(withoutPort(domain).length) : '';
+  return `${scheme ?? guessScheme(domain)}://${host}${port}`;
 }
 
 /**

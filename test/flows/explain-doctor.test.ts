@@ -73,6 +73,7 @@ describe('origan explain', () => {
     const { headers, redirects } = await explain('/licenses/bricolage-grotesque.txt');
     expect(headers.map((rule) => rule.for)).toEqual(['/*', '/licenses/*']);
     expect(redirects).toEqual([]);
+    expect((await explain('/api/coffees')).headers).toEqual([]);
     expect((await explain('/shop/guji')).redirects).toEqual([
       { from: '/shop/:name', to: '/coffees/:name', status: 301 },
     ]);
