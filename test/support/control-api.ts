@@ -62,11 +62,15 @@ export async function startTestControlApi(options: TestOptions): Promise<TestCon
     store,
     ...(options.clock === undefined ? {} : { clock: options.clock }),
   });
+  return { ...api, store, ...talkTo(api.url) };
+}
+
+/** Requests to a control API that runs somewhere; every answer is checked against what its operation declares. */
+export function talkTo(url: string): Pick<TestControlApi, 'url' | 'send'> {
   return {
-    ...api,
-    store,
+    url,
     send: async (...request) => {
-      const reply = await send(api.url, request);
+      const reply = await send(url, request);
       if (reply.status < 300) checkAnswer(request[0], request[1], reply.body);
       return reply;
     },
@@ -129,7 +133,7 @@ export function sha256(bytes: Buffer | string): string {
 
 /** Begins a deployment and uploads what is missing. */
 export async function upload(
-  api: TestControlApi,
+  api: Pick<TestControlApi, 'url' | 'send'>,
   project: string,
   files: readonly File[],
   more: Record<string, unknown> = {},
@@ -152,7 +156,7 @@ export async function upload(
 
 /** A whole deploy. */
 export async function deploy(
-  api: TestControlApi,
+  api: Pick<TestControlApi, 'url' | 'send'>,
   project: string,
   files: readonly File[],
   more: Record<string, unknown> = {},
