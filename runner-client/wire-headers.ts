@@ -15,7 +15,7 @@ import type { FunctionCall, HeaderList } from './runner-client.ts';
 import { signHeaders } from './signature.ts';
 
 /** Framing belongs to this connection, not to the message: never passed on (RFC 9110 section 7.6.1). */
-const CONNECTION_HEADERS: ReadonlySet<string> = new Set([
+export const CONNECTION_HEADERS: ReadonlySet<string> = new Set([
   'connection',
   'keep-alive',
   'proxy-connection',

@@ -14,7 +14,7 @@ import {
 import { Exchange, type Outcome } from '../runner-client/exchange.ts';
 import { RequestBody } from '../runner-client/request-body.ts';
 import type { FunctionReply, HeaderList } from '../runner-client/runner-client.ts';
-import { fieldValue } from '../runner-client/wire-headers.ts';
+import { CONNECTION_HEADERS, fieldValue } from '../runner-client/wire-headers.ts';
 import type { FunctionProcess } from './function-process.ts';
 import { SCHEME_HEADER } from './workerd-config.ts';
 
@@ -24,15 +24,6 @@ const SHOWN: ReadonlySet<string> = new Set([
   PROJECT_ID_HEADER,
   FUNCTION_PATH_HEADER,
   REQUEST_ID_HEADER,
-]);
-/** Those of the connection, which undici writes itself; the body's length goes with the body. */
-const OF_CONNECTION: ReadonlySet<string> = new Set([
-  'connection',
-  'keep-alive',
-  'proxy-connection',
-  'transfer-encoding',
-  'upgrade',
-  'expect',
 ]);
 
 /** What came back from a function's process. */
@@ -117,7 +108,8 @@ function functionHeaders({ rawHeaders: raw, headers }: IncomingMessage, hasBody:
 function isForFunction(name: string, hasBody: boolean): boolean {
   if (name.startsWith(PLATFORM_HEADER_PREFIX)) return SHOWN.has(name);
   if (name === 'content-length') return hasBody;
-  return !OF_CONNECTION.has(name);
+  // Undici writes those of the connection itself; the body's length goes with the body.
+  return !CONNECTION_HEADERS.has(name);
 }
 
 /** RFC 9112 section 6.3: a request has a body when it says so. */
