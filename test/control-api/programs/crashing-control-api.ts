@@ -11,8 +11,9 @@ import { createRegistry } from '../../../core/metrics.ts';
 import type { ObjectStore } from '../../../store/object-store.ts';
 import { openStore } from '../../../store/open-store.ts';
 
-// The real control API, whose every effect on the outside (a message to the database, a call of the store or the
-// cache) goes through `step`. Told by its parent to crash at the n-th from then on, it kills itself before that one.
+// The real control API, whose every effect on the outside (a statement that writes, a commit, a call of the store or
+// the cache that writes) goes through `step`. Told by its parent to crash at the n-th from then on, it kills itself
+// before that one. Reads are no steps: to die before one is to die after the effect before it.
 
 const order = z.object({ crashAt: z.number() });
 // Everything is imported by now: a parent that forks ahead of need waits for the start alone.
@@ -20,6 +21,8 @@ await new Promise((resolve) => process.once('message', resolve));
 const env = z
   .object({ TEST_DATABASE_URL: z.string(), TEST_BUCKET: z.string(), TEST_CACHE_URL: z.string() })
   .parse(process.env);
+
+const WRITES = /\b(?:insert into|(?<!for )update|delete from|commit)\b/i;
 
 let steps = 0;
 let crashAt = Number.POSITIVE_INFINITY;
@@ -49,14 +52,14 @@ function stepping<Part extends object>(part: Part, names: readonly (keyof Part)[
   });
 }
 
-/** Messages to the database are steps too: the commit of a transaction among them. */
+/** Statements that write are steps too, the commit of a transaction among them. */
 async function databaseUrl(): Promise<string> {
   const url = new URL(env.TEST_DATABASE_URL);
   const target = { host: url.hostname, port: Number(url.port) };
   const server = createServer((client) => {
     const upstream = connect(target);
     client.on('data', (chunk) => {
-      step();
+      if (WRITES.test(chunk.toString('latin1'))) step();
       upstream.write(chunk);
     });
     upstream.pipe(client);

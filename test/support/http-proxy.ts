@@ -1,0 +1,40 @@
+import { createServer, request } from 'node:http';
+import type { AddressInfo } from 'node:net';
+
+export type HttpProxy = {
+  url: string;
+  /** Called with the number of each request, from 1, when its head has arrived and before it is passed on. */
+  onRequest: ((count: number) => unknown) | undefined;
+  close(): Promise<void>;
+};
+
+/** Passes requests on to a server, one after the other as they come. */
+export async function startHttpProxy(target: string): Promise<HttpProxy> {
+  let count = 0;
+  const server = createServer((incoming, outgoing) => {
+    count += 1;
+    proxy.onRequest?.(count);
+    const { method, headers } = incoming;
+    const upstream = request(new URL(incoming.url ?? '/', target), { method, headers }, (answer) => {
+      outgoing.writeHead(answer.statusCode ?? 502, answer.headers);
+      answer.pipe(outgoing);
+    });
+    upstream.on('error', () => outgoing.destroy());
+    incoming.on('error', () => upstream.destroy());
+    incoming.pipe(upstream);
+  });
+  await new Promise<void>((resolve) => {
+    server.listen(0, '127.0.0.1', resolve);
+  });
+  const proxy: HttpProxy = {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    onRequest: undefined,
+    close: async () => {
+      server.closeAllConnections();
+      await new Promise((resolve) => {
+        server.close(resolve);
+      });
+    },
+  };
+  return proxy;
+}
