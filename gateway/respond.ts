@@ -30,7 +30,7 @@ export function respond(
   if (tunnel === undefined && !outgoing.req.complete) closeAfterwards(outgoing);
   // writeHead takes a flat list of names and values; its types know only the mutable form.
   outgoing.writeHead(status, headers as string[]);
-  if (tunnel !== undefined) joinTunnel(outgoing, tunnel);
+  if (tunnel !== undefined) joinTunnel(outgoing, headers, tunnel);
   else if (!mayHaveBody(outgoing, status)) {
     discard(body);
     outgoing.end();

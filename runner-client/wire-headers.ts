@@ -1,3 +1,4 @@
+import { isHopByHop } from '../contracts/header-names.ts';
 import {
   DEPLOYMENT_ID_HEADER,
   FUNCTION_HASH_HEADER,
@@ -79,13 +80,16 @@ export function parseRawHeaders(raw: unknown): [name: string, value: string][] {
 
 /** End-to-end fields of an answer: hop-by-hop ones and every one that Connection names are left out. */
 export function endToEnd(fields: HeaderList): HeaderList {
-  const dropped = new Set(CONNECTION_HEADERS).add('proxy-authenticate').add('trailer').add('te');
+  const dropped = new Set(CONNECTION_HEADERS);
   for (const [name, value] of fields) {
     if (name.toLowerCase() === 'connection') {
       for (const option of value.split(',')) dropped.add(option.trim().toLowerCase());
     }
   }
-  return fields.filter(([name]) => !dropped.has(name.toLowerCase()));
+  return fields.filter(([name]) => {
+    const lower = name.toLowerCase();
+    return !dropped.has(lower) && !isHopByHop(lower);
+  });
 }
 
 /** First value of a field. */

@@ -2,7 +2,7 @@ import type { FunctionResource } from '../../contracts/manifest.ts';
 import type { Answer, Exchange } from '../exchange.ts';
 import type { CompiledSite } from '../site/compile-site.ts';
 import { clientSignal } from './client-signal.ts';
-import { forwardEarlyHints } from './early-hints.ts';
+import { forwardInformational } from './informational.ts';
 import { toAnswer, toTunnel } from './to-answer.ts';
 import { createUpstream, type UpstreamParts } from './upstream.ts';
 
@@ -23,7 +23,7 @@ export function createFunctionCaller(parts: FunctionCallerParts): FunctionCaller
       const call = await upstream.prepare(exchange, site, resource);
       const signal = clientSignal(exchange);
       if (!exchange.isUpgrade) {
-        const onInformational = forwardEarlyHints(exchange);
+        const onInformational = forwardInformational(exchange);
         const reply = await upstream.fetch(call, { signal, onInformational });
         return toAnswer(exchange, reply, `fwd=bypass; fwd-status=${reply.status}`);
       }

@@ -1,18 +1,27 @@
 import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import type { FlatHeaders } from '../exchange.ts';
 import { releaseHandshake } from '../server/handshake.ts';
+import { formatRawHead } from '../server/raw-answer.ts';
 
 /** How often the system asks a silent peer whether it is still there, milliseconds. */
 const PROBE_MS = 60_000;
 
-/** Sends the head of a 101 answer and connects the client's socket with the function's, until either ends. */
-export function joinTunnel(outgoing: ServerResponse, tunnel: { socket: Duplex; head: Buffer }): void {
+/**
+ * Sends the head of a 101 answer and connects the client's socket with the function's, until either ends. `outgoing` has
+ * checked the headers and is done with; its flushHeaders would write them as UTF-8, and so change what is no ASCII.
+ */
+export function joinTunnel(
+  outgoing: ServerResponse,
+  headers: FlatHeaders,
+  tunnel: { socket: Duplex; head: Buffer },
+): void {
   const client = outgoing.req.socket;
   const { socket: upstream, head } = tunnel;
-  outgoing.flushHeaders();
   outgoing.detachSocket(client);
   releaseHandshake(client);
+  client.write(formatRawHead(outgoing.statusCode, headers));
   if (head.length > 0) client.write(head);
   connect(client, upstream);
   connect(upstream, client);

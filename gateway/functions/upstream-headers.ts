@@ -1,21 +1,7 @@
 import type { IncomingMessage } from 'node:http';
+import { isHopByHop } from '../../contracts/header-names.ts';
 import type { HeaderList } from '../../runner-client/runner-client.ts';
 import type { FlatHeaders } from '../exchange.ts';
-
-// RFC 9110 section 7.6.1, and the names that proxies of old used.
-const HOP_BY_HOP = new Set([
-  'connection',
-  'keep-alive',
-  'proxy-authenticate',
-  'proxy-authentication-info',
-  'proxy-authorization',
-  'proxy-connection',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
-  'http2-settings',
-]);
 
 /** What a client claims about earlier hops: built anew, see forwardedHeaders. */
 const FORWARDING = new Set([
@@ -52,7 +38,7 @@ export function requestHeaders(incoming: IncomingMessage): [string, string][] {
   const named = connectionNames(list);
   const kept = list.filter(([name]) => {
     const lower = name.toLowerCase();
-    if (HOP_BY_HOP.has(lower) || named.has(lower) || FORWARDING.has(lower)) return false;
+    if (isHopByHop(lower) || named.has(lower) || FORWARDING.has(lower)) return false;
     // Expect is answered by this hop; Host is said anew, as it was understood.
     return lower !== 'host' && lower !== 'expect' && !PLATFORM.test(lower);
   });
@@ -75,7 +61,7 @@ export function responseHeaders(headers: HeaderList, status?: number): string[] 
   const flat: string[] = [];
   for (const [name, value] of headers) {
     const lower = name.toLowerCase();
-    if (HOP_BY_HOP.has(lower) || named.has(lower) || PLATFORM.test(lower)) continue;
+    if (isHopByHop(lower) || named.has(lower) || PLATFORM.test(lower)) continue;
     // RFC 9110 section 8.6: never with 204.
     if (status === 204 && lower === 'content-length') continue;
     flat.push(name, value);

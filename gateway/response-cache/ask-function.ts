@@ -1,7 +1,7 @@
 import { deploymentTag } from '../../cache/tags.ts';
 import { toEdgeError, type EdgeError, type ErrorCode } from '../../core/errors.ts';
 import type { HeaderList } from '../../runner-client/runner-client.ts';
-import { forwardEarlyHints } from '../functions/early-hints.ts';
+import { forwardInformational } from '../functions/informational.ts';
 import { withHeaders, type UpstreamCall } from '../functions/upstream.ts';
 import { isAlone, type Asked } from './asked.ts';
 import { withoutIgnored } from './cache-key.ts';
@@ -56,7 +56,7 @@ export async function askFunction(
     const requestedAtMs = parts.clock.nowMs();
     const touched = isAlone(asked, before) ? undefined : before;
     const call = await callFor(parts, asked, touched);
-    const onInformational = flight.isBackground ? undefined : forwardEarlyHints(asked.exchange);
+    const onInformational = flight.isBackground ? undefined : forwardInformational(asked.exchange);
     const reply = await parts.upstream.fetch(call, { signal: flight.signal, onInformational });
     const times = { requestedAtMs, receivedAtMs: parts.clock.nowMs() };
     return await receive({ parts, asked, before, touched, flight, snapshot, reply, times });

@@ -1,7 +1,7 @@
 import { deploymentTag } from '../../cache/tags.ts';
 import type { Answer } from '../exchange.ts';
 import { clientSignal } from '../functions/client-signal.ts';
-import { forwardEarlyHints } from '../functions/early-hints.ts';
+import { forwardInformational } from '../functions/informational.ts';
 import type { Asked } from './asked.ts';
 import { Flight } from './collapse.ts';
 import { endToEnd } from './end-to-end.ts';
@@ -19,7 +19,7 @@ export async function passThrough(parts: AskParts, asked: Asked): Promise<Answer
   const call = await parts.upstream.prepare(exchange, site, resource);
   const snapshot = await snapshotForPost(parts, asked);
   const requestedAtMs = parts.clock.nowMs();
-  const onInformational = forwardEarlyHints(exchange);
+  const onInformational = forwardInformational(exchange);
   const reply = await parts.upstream.fetch(call, { signal: clientSignal(exchange), onInformational });
   const times = { requestedAtMs, receivedAtMs: parts.clock.nowMs() };
   const headers = endToEnd(reply);

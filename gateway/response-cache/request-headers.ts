@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
+import { isHopByHop } from '../../contracts/header-names.ts';
 import type { HeaderList } from '../../runner-client/runner-client.ts';
 import { withoutFields } from './header-fields.ts';
 
@@ -113,7 +114,5 @@ export function unusualNames(request: IncomingHttpHeaders): string[] {
 
 /** What the proxy takes off before any function sees it. */
 function isRemoved(name: string): boolean {
-  return (
-    /^x[-_]origan[-_]/.test(name) || name.startsWith('proxy-') || name === 'upgrade' || name === 'expect'
-  );
+  return /^x[-_]origan[-_]/.test(name) || isHopByHop(name) || name === 'expect';
 }

@@ -1,15 +1,17 @@
 import { STATUS_CODES } from 'node:http';
-import type { Answer } from '../exchange.ts';
+import type { Answer, FlatHeaders } from '../exchange.ts';
 
 /** An answer with its bytes at hand as it goes over the wire, for connections that never had a readable request. */
-export function formatRawAnswer(answer: Answer): Buffer {
-  const { status, headers, body } = answer;
+export function formatRawAnswer({ status, headers, body }: Answer): Buffer {
+  const head = formatRawHead(status, [...headers, 'Connection', 'close']);
+  return Buffer.isBuffer(body) ? Buffer.concat([head, body]) : head;
+}
+
+/** The head of an answer. Each character is one byte: what is no ASCII came as bytes, and is no text to encode anew. */
+export function formatRawHead(status: number, headers: FlatHeaders): Buffer {
   let head = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\nDate: ${new Date().toUTCString()}\r\n`;
   for (let index = 0; index + 1 < headers.length; index += 2) {
     head += `${headers[index]}: ${headers[index + 1]}\r\n`;
   }
-  head += 'Connection: close\r\n\r\n';
-  return Buffer.isBuffer(body)
-    ? Buffer.concat([Buffer.from(head, 'latin1'), body])
-    : Buffer.from(head, 'latin1');
+  return Buffer.from(`${head}\r\n`, 'latin1');
 }

@@ -74,10 +74,10 @@ test.each(['HEAD', 'GET'])('no body after 204 and 304, none after HEAD: %s', asy
   expect((await edge.recordOf(none.header('x-origan-request-id'))).isAborted).toBe(false);
 });
 
-test('103 is forwarded with its headers, other interim responses are not', async () => {
+test('interim responses are forwarded with their headers, but for 100, which nobody asked for', async () => {
   const { edge } = await setUp(async (socket) => {
     if ((await readRequestHead(socket)) === '') return;
-    socket.write('HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 199 Whatever\r\n\r\n');
+    socket.write('HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 199 Whatever\r\n\r\n');
     socket.write(
       'HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload; as=style, </b.js>; rel=preload\r\nX-Origan-A: 1\r\nConnection: X-Hop\r\nX-Hop: 1\r\n\r\n',
     );
@@ -86,6 +86,7 @@ test('103 is forwarded with its headers, other interim responses are not', async
   });
   const client = await openRaw(edge.port);
   client.send(request('GET / HTTP/1.1'));
+  expect([(await client.response()).status, (await client.response()).status]).toEqual([102, 199]);
   const first = await client.response();
   expect([first.status, ...first.headers]).toEqual([
     103,

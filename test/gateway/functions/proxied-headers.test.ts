@@ -75,6 +75,7 @@ test('end-to-end headers pass in order and repeated; hop-by-hop ones and all tha
     'Proxy-Authorization: Basic x',
     'Proxy-Connection: keep-alive',
     'Proxy-Authenticate: Basic',
+    'Proxy-Made-Up: 1',
     'TE: trailers, deflate;q=0.5',
     'Trailer: X-T',
     'Upgrade: h2c',
@@ -88,7 +89,14 @@ test('end-to-end headers pass in order and repeated; hop-by-hop ones and all tha
   for (const name of ['x-private', 'x-also', 'keep-alive', 'proxy-authorization', 'proxy-connection']) {
     expect(received(name)).toEqual([]);
   }
-  for (const name of ['proxy-authenticate', 'trailer', 'upgrade', 'http2-settings', 'transfer-encoding']) {
+  for (const name of [
+    'proxy-authenticate',
+    'proxy-made-up',
+    'trailer',
+    'upgrade',
+    'http2-settings',
+    'transfer-encoding',
+  ]) {
     expect(received(name)).toEqual([]);
   }
 });
