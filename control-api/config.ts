@@ -6,6 +6,8 @@ import { normalizeHost } from '../core/host.ts';
 export type ControlApiConfig = Readonly<{
   CONTROL_API_HOST: string;
   CONTROL_API_PORT: number;
+  CONTROL_API_ADMIN_HOST: string;
+  CONTROL_API_ADMIN_PORT: number;
   ORIGAN_DEPLOY_DOMAIN: string;
   ORIGAN_PUBLIC_SCHEME: 'http' | 'https' | undefined;
   ORIGAN_STATE_DIR: string;
@@ -33,6 +35,10 @@ export const controlApiShape: Shape = z.object({
   CONTROL_API_HOST: z.string().default('127.0.0.1'),
   /** Port to listen on. Default 7780; 0 takes a free one. */
   CONTROL_API_PORT: field.int(7780, 0, 65_535),
+  /** Address of `/metrics`, `/healthz`, `/readyz` and `/status`, which take no token. Default `127.0.0.1`. */
+  CONTROL_API_ADMIN_HOST: z.string().default('127.0.0.1'),
+  /** Port of these. Default 7781; 0 takes a free one. */
+  CONTROL_API_ADMIN_PORT: field.int(7781, 0, 65_535),
   /** `D` in `{ref}.D`: the domain below which every project gets its hosts; a port is allowed. Required. */
   ORIGAN_DEPLOY_DOMAIN: z.string().transform((text, context) => {
     const host = normalizeHost(text);

@@ -1,5 +1,6 @@
 import type { AddressInfo } from 'node:net';
 import type { Cache } from '../cache/cache.ts';
+import { startAdminServer, type AdminServer } from '../core/admin-server.ts';
 import { systemClock, type Clock } from '../core/clock.ts';
 import { closeAll, type Closable } from '../core/lifecycle.ts';
 import type { Logger } from '../core/log.ts';
@@ -14,6 +15,7 @@ import { openDatabase } from './database/open-database.ts';
 import { publishPending } from './deployments/publish.ts';
 import { createSiteReader } from './deployments/site-by-host.ts';
 import { allOperations } from './operations/all-operations.ts';
+import { readHealth } from './serve/health.ts';
 import { createRoutes } from './serve/routes.ts';
 import { listen } from './serve/listen.ts';
 import { scheduleSweeps } from './sweep/schedule.ts';
@@ -32,6 +34,8 @@ export type ControlApi = Closable & {
   /** `http://host:port` */
   url: string;
   port: number;
+  /** Where `/metrics` and the probes are. */
+  adminPort: number;
   /** Token of the installation's first administrator. */
   adminToken: string;
   /** Database queries since the start. */
@@ -74,12 +78,16 @@ export async function startControlApi(config: ControlApiConfig, parts: ControlAp
     opened.push(server);
     await publishPending(context);
     opened.push(scheduleSweeps(context));
+    const admin = await listenForOperators(context, registry);
+    opened.push(admin);
     const { port } = server.address;
     const url = urlOf(server.address);
-    log.info({ url, database: database.kind, store: store.kind }, 'the control API is ready');
+    const ready = { url, adminPort: admin.port, database: database.kind, store: store.kind };
+    log.info(ready, 'the control API is ready');
     return {
       url,
       port,
+      adminPort: admin.port,
       adminToken,
       queryCount: () => database.queryCount(),
       close: () => closeAll(opened, log),
@@ -88,6 +96,20 @@ export async function startControlApi(config: ControlApiConfig, parts: ControlAp
     await closeAll(opened, log);
     throw error;
   }
+}
+
+/** Closed first: who watches sees the end coming before the last request is answered. */
+async function listenForOperators(context: Context, registry: Registry): Promise<AdminServer> {
+  const { CONTROL_API_ADMIN_HOST: host, CONTROL_API_ADMIN_PORT: port } = context.config;
+  return await startAdminServer({
+    host,
+    port,
+    registry,
+    status: async () => {
+      const health = await readHealth(context);
+      return { isReady: health.status !== 'down', ...health };
+    },
+  });
 }
 
 function urlOf({ address, port, family }: AddressInfo): string {

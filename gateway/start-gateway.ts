@@ -1,7 +1,10 @@
 import { hostname } from 'node:os';
+import type { Hono } from 'hono';
 import type { Cache } from '../cache/cache.ts';
 import { openCache, type MemoryServer } from '../cache/open-cache.ts';
 import type { Protections } from '../cache/protections.ts';
+import { startAdminServer } from '../core/admin-server.ts';
+import { toEdgeError } from '../core/errors.ts';
 import { closeAll, type Closable } from '../core/lifecycle.ts';
 import type { Logger } from '../core/log.ts';
 import { packageVersion } from '../core/package-version.ts';
@@ -14,7 +17,6 @@ import type { Edge } from './edge.ts';
 import { createTrustedProxies, type TrustedProxies } from './functions/forwarded.ts';
 import { explain } from './explain.ts';
 import { handleRequest, refuseUnread } from './handle-request.ts';
-import { startAdminServer } from './server/admin-server.ts';
 import { startHttpServer, type HttpServer } from './server/http-server.ts';
 
 export type GatewayParts = {
@@ -84,8 +86,7 @@ async function listen(config: GatewayConfig, running: Running): Promise<Gateway>
       port: config.GATEWAY_ADMIN_PORT,
       registry,
       status: () => ({ isReady: !isDraining, instance: config.GATEWAY_INSTANCE, cache: cache.state() }),
-      explain: (url, method) =>
-        explain({ edge, cache, deployDomain: config.ORIGAN_DEPLOY_DOMAIN }, url, method),
+      addRoutes: (app) => addExplain(app, { edge, cache, deployDomain: config.ORIGAN_DEPLOY_DOMAIN }),
     }),
   );
   const http = keep(started, await listenForTenants(config, running));
@@ -100,6 +101,19 @@ async function listen(config: GatewayConfig, running: Running): Promise<Gateway>
       log.flush();
     },
   };
+}
+
+/** `/explain?url=&method=`: how a request would be answered, or the error that it would meet. */
+function addExplain(app: Hono, parts: Parameters<typeof explain>[0]): void {
+  app.get('/explain', async (context) => {
+    const { url = '', method = 'GET' } = context.req.query();
+    try {
+      return context.json(await explain(parts, url, method));
+    } catch (error) {
+      const { code, message, status } = toEdgeError(error);
+      return Response.json({ error: { code, message, requestId: 'explain' } }, { status });
+    }
+  });
 }
 
 function listenForTenants(

@@ -127,7 +127,8 @@ async function readAndEncode({ store }: Context, projectId: string, hash: string
  * Writes the forms and notes them. Their rows are locked while the bytes are written: the collector, which holds the
  * row of what it deletes, comes either before or, finding them referred to, not at all.
  */
-async function keepForms({ db, store }: Context, owner: Owner, files: readonly EncodedFile[]): Promise<void> {
+async function keepForms(context: Context, owner: Owner, files: readonly EncodedFile[]): Promise<void> {
+  const { db, store, metrics } = context;
   const { projectId } = owner;
   const forms = new Map(files.flatMap((file) => file.forms.map((form) => [form.hash, form.bytes])));
   await inTransaction(db, async (tx) => {
@@ -146,6 +147,8 @@ async function keepForms({ db, store }: Context, owner: Owner, files: readonly E
         set: { formHash: excluded(formHash), formSize: excluded(formSize) },
       });
   });
+  for (const { coding, bytes } of files.flatMap((file) => file.forms))
+    metrics.encodedBytes.inc({ coding }, bytes.length);
 }
 
 function rowsOf(projectId: string, { hash, forms }: EncodedFile): (typeof encodedForms.$inferInsert)[] {

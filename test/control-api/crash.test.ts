@@ -64,6 +64,7 @@ function forkAhead(): ChildProcess {
       TEST_BUCKET: join(dir.path, 'bucket'),
       TEST_CACHE_URL: cacheServer.url,
       CONTROL_API_PORT: '0',
+      CONTROL_API_ADMIN_PORT: '0',
       CONTROL_API_TOKEN: TEST_TOKEN,
       ORIGAN_DEPLOY_DOMAIN: 'example.app',
       ORIGAN_STATE_DIR: dir.path,

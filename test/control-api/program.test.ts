@@ -3,6 +3,8 @@ import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { apiPaths } from '../../contracts/control-api.ts';
+import { deploy, talkTo, TEST_TOKEN } from '../support/control-api.ts';
 import { prepareDatabase } from '../support/embedded-database.ts';
 import { startNode, type StartedProcess } from '../support/process.ts';
 import { makeTempDir, type TempDir } from '../support/temp-dir.ts';
@@ -15,6 +17,7 @@ beforeAll(async () => {
   await prepareDatabase(join(dir.path, 'database'));
   env = {
     CONTROL_API_PORT: '0',
+    CONTROL_API_ADMIN_PORT: '0',
     ORIGAN_DEPLOY_DOMAIN: 'localhost:7777',
     ORIGAN_STATE_DIR: dir.path,
     BUCKET_URL: join(dir.path, 'bucket'),
@@ -49,6 +52,38 @@ describe('the program', () => {
       expect(program.stderr()).not.toContain(token);
     }
     expect(tokens[0]).toBe(tokens[1]);
+  });
+
+  it('answers probes, its state and its metrics on a port of their own', async () => {
+    const program = start({ CONTROL_API_TOKEN: TEST_TOKEN });
+    const [, url] = await program.waitFor(/"url":"(http:[^"]+)"/);
+    const [, port] = await program.waitFor(/"adminPort":(\d+)/);
+    const admin = (path: string): Promise<Response> => fetch(`http://127.0.0.1:${port}${path}`);
+    expect((await admin('/healthz')).status).toBe(200);
+    expect([(await admin('/readyz')).status, await (await admin('/readyz')).text()]).toEqual([
+      200,
+      'ready\n',
+    ]);
+    expect(await (await admin('/status')).json()).toMatchObject({
+      isReady: true,
+      database: 'up',
+      store: 'up',
+    });
+    const api = talkTo(url ?? '');
+    await api.send('POST', apiPaths.projects(), { name: 'measured' });
+    await deploy(api, 'measured', [{ path: '/index.html', content: 'a word '.repeat(1000) }]);
+    const metrics = await (await admin('/metrics')).text();
+    expect(metrics).toMatch(
+      /control_api_operation_seconds_count\{operation="deployments.finish",status="200"\} 1/,
+    );
+    expect(metrics).toMatch(/control_api_flips_total\{outcome="live"\} 1/);
+    const encoded = [...metrics.matchAll(/control_api_encoded_bytes_total\{coding="(\w+)"\} (\d+)/g)];
+    expect(new Set(encoded.map(([, coding]) => coding))).toEqual(new Set(['br', 'gzip', 'zstd']));
+    for (const [, , bytes] of encoded) expect(Number(bytes)).toBeGreaterThan(20);
+    expect(metrics).toMatch(/process_cpu_seconds_total/);
+    // Not where clients are.
+    expect((await fetch(`${url}/metrics`)).status).toBe(404);
+    expect((await program.stop()).code).toBe(0);
   });
 
   it('lets a request under way finish when it stops', async () => {

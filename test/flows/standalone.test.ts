@@ -41,6 +41,7 @@ beforeAll(async () => {
     GATEWAY_PORT: String(gateway),
     GATEWAY_ADMIN_PORT: String(admin),
     CONTROL_API_PORT: String(control),
+    CONTROL_API_ADMIN_PORT: '0',
     RUNNER_PORT: String(runner),
   };
   system = await start();

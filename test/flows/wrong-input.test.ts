@@ -50,6 +50,7 @@ const base = (): Record<string, string> => ({
   GATEWAY_PORT: '0',
   GATEWAY_ADMIN_PORT: '0',
   CONTROL_API_PORT: '0',
+  CONTROL_API_ADMIN_PORT: '0',
   RUNNER_PORT: '0',
 });
 

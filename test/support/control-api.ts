@@ -46,6 +46,7 @@ export async function startTestControlApi(options: TestOptions): Promise<TestCon
   const log = silentLogger();
   const config = readControlApiConfig({
     CONTROL_API_PORT: '0',
+    CONTROL_API_ADMIN_PORT: '0',
     ORIGAN_DEPLOY_DOMAIN: 'example.app',
     ORIGAN_STATE_DIR: directory,
     CONTROL_API_TOKEN: TEST_TOKEN,

@@ -61,6 +61,7 @@ export async function startSystem(options: SystemOptions = {}): Promise<System> 
   const controlApi = definePart('control-api/main.ts', controlPort, {
     ...env,
     CONTROL_API_PORT: String(controlPort),
+    CONTROL_API_ADMIN_PORT: '0',
     ...options.controlApiEnv,
   });
   const runner = definePart('runner/main.ts', runnerPort, {
