@@ -3,6 +3,8 @@ import { Readable } from 'node:stream';
 import { EdgeError } from '../../core/errors.ts';
 import type { Exchange } from '../exchange.ts';
 import { onBodyFault } from '../server/body-fault.ts';
+import { probeClient } from './probe-client.ts';
+import { ReadAhead } from './read-ahead.ts';
 
 /**
  * The request's body as the function gets it, or null when there is none. Not a byte is read before its reader asks.
@@ -26,6 +28,8 @@ class Upload extends Readable {
   readonly #maxBytes: number;
   #seenBytes = 0;
   #isAsked = false;
+  readonly #ahead = new ReadAhead();
+  #stopProbing: (() => void) | undefined;
 
   constructor(incoming: IncomingMessage, outgoing: ServerResponse, maxBytes: number) {
     super();
@@ -38,12 +42,15 @@ class Upload extends Readable {
   }
 
   override _read(): void {
-    if (this.#isAsked) this.#incoming.resume();
+    this.#ahead.release();
+    if (this.#isAsked) this.#resume();
     else this.#ask();
   }
 
   override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
     this.#incoming.off('data', this.#onData).off('end', this.#onEnd).off('close', this.#onClose);
+    this.#ahead.release();
+    this.#stopProbing?.();
     if (error !== null && this.#isAsked) this.#incoming.pause();
     callback(error);
   }
@@ -56,10 +63,21 @@ class Upload extends Readable {
     this.#incoming.on('end', this.#onEnd).on('data', this.#onData);
   }
 
+  #pause(): void {
+    this.#incoming.pause();
+    this.#stopProbing ??= probeClient(this.#incoming.socket);
+  }
+
+  #resume(): void {
+    this.#stopProbing?.();
+    this.#stopProbing = undefined;
+    this.#incoming.resume();
+  }
+
   readonly #onData = (chunk: Buffer): void => {
     this.#seenBytes += chunk.length;
     if (this.#seenBytes > this.#maxBytes) this.destroy(new EdgeError('BODY_TOO_LARGE'));
-    else if (!this.push(chunk)) this.#incoming.pause();
+    else if (!this.push(chunk) && !this.#ahead.take(chunk.length)) this.#pause();
   };
 
   readonly #onEnd = (): void => {
