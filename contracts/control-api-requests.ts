@@ -70,13 +70,27 @@ export const addDomainSchema: z.ZodType<AddDomain> = z.strictObject({
   track: trackNameSchema.optional(),
 });
 
+const isSoft = z.boolean().optional();
+
 export const purgeSchema: z.ZodType<Purge> = z.discriminatedUnion('kind', [
-  z.strictObject({ kind: z.literal('domain'), host: hostText }),
-  z.strictObject({ kind: z.literal('deployment'), deploymentId: z.uuid() }),
+  z.strictObject({ kind: z.literal('domain'), host: hostText, isSoft }),
+  z.strictObject({ kind: z.literal('deployment'), deploymentId: z.uuid(), isSoft }),
+  z.strictObject({
+    kind: z.literal('urls'),
+    urls: z
+      .array(
+        z
+          .url({ protocol: /^https?$/, error: 'must be an address such as https://www.example.com/api/news' })
+          .max(8192),
+      )
+      .min(1)
+      .max(64),
+    isSoft,
+  }),
   z.strictObject({
     kind: z.literal('tags'),
     tags: z.array(z.string().min(1).max(1024)).min(1).max(64),
-    isSoft: z.boolean().optional(),
+    isSoft,
   }),
-  z.strictObject({ kind: z.literal('project') }),
+  z.strictObject({ kind: z.literal('project'), isSoft }),
 ]);

@@ -222,11 +222,14 @@ export type Deleted = {
   bytes: number;
 };
 
-export type Purge =
+/** What to end. `isSoft`: stored responses become stale instead of going away. */
+export type Purge = (
   | { kind: 'domain'; host: string }
   | { kind: 'deployment'; deploymentId: string }
-  | { kind: 'tags'; tags: string[]; isSoft?: boolean | undefined }
-  | { kind: 'project' };
+  | { kind: 'urls'; urls: string[] }
+  | { kind: 'tags'; tags: string[] }
+  | { kind: 'project' }
+) & { isSoft?: boolean | undefined };
 
 export type PurgeResult = {
   /** Keys of the cache that were ended. */

@@ -1,6 +1,8 @@
 import type { Cache } from '../cache/cache.ts';
 import { keys } from '../cache/keys.ts';
 import { deploymentTag } from '../cache/tags.ts';
+import { tagOfUrl } from '../cache/url-tag.ts';
+import { domainsOfHost } from '../contracts/domain-names.ts';
 import type { ExplainedRoute, Explanation } from '../contracts/explanation.ts';
 import type { HeaderRule } from '../contracts/manifest.ts';
 import { resourceKey } from '../contracts/object-keys.ts';
@@ -13,7 +15,6 @@ import type { Target } from './read-target.ts';
 import { primaryKey } from './response-cache/cache-key.ts';
 import type { CompiledFile, CompiledSite } from './site/compile-site.ts';
 import { matchRoute, type FunctionRoute, type RouteMatch } from './site/match-route.ts';
-import { candidates } from './site/resolve-site.ts';
 
 export type ExplainOptions = {
   edge: Pick<Edge, 'sites' | 'recorder'>;
@@ -84,7 +85,7 @@ async function findEntry(
   { cache, deployDomain }: ExplainOptions,
   host: string,
 ): Promise<{ key: string | null; ageMs: number | null }> {
-  for (const candidate of candidates(
+  for (const candidate of domainsOfHost(
     host,
     deployDomain === undefined ? undefined : normalizeHost(deployDomain),
   )) {
@@ -156,6 +157,6 @@ function explainFunction(
     rewrittenTo: rewritten === undefined ? null : rawPath + search,
     cacheKey: primaryKey(parts, ignoreQuery),
     profile,
-    tags: [deploymentTag(record.deploymentId)],
+    tags: [deploymentTag(record.deploymentId), tagOfUrl(target.host, rawPath, search, ignoreQuery)],
   };
 }

@@ -7,12 +7,13 @@ import type { ControlApiClient } from '../control-api-client.ts';
 import { findDeploymentId } from '../find-deployment.ts';
 import { count, duration } from '../format.ts';
 import { projectOf, type ProjectOptions } from '../project-name.ts';
-import { requireHost } from '../require-host.ts';
+import { requireDomain } from '../require-host.ts';
 import { collect, projectCommand } from './project-option.ts';
 
 type PurgeFlags = ProjectOptions & {
   domain?: string;
   deployment?: string;
+  url: string[];
   tag: string[];
   soft?: boolean;
   all?: boolean;
@@ -22,11 +23,15 @@ const PURGE_TIMEOUT_MS = 60_000;
 
 /** Through the control API, which knows what belongs to whom and waits for the gateways. */
 export function purgeCommand(context: CliContext): Command {
-  return projectCommand('purge', 'end what is cached: of a domain, a deployment, tags or the whole project')
-    .option('--domain <host>', 'what this host shows')
+  return projectCommand(
+    'purge',
+    'end what is cached: of a domain, a deployment, addresses, tags or the whole project',
+  )
+    .option('--domain <host>', 'what this host shows, and what functions answered for it')
     .option('--deployment <id>', 'everything kept of this deployment')
+    .option('--url <url>', 'what functions answered at this address (repeatable)', collect, [])
     .option('--tag <tag>', 'every response that carries it (repeatable)', collect, [])
-    .option('--soft', 'tags only: mark stale instead of removing')
+    .option('--soft', 'mark responses stale instead of removing them')
     .option('--all', 'everything of the project')
     .action(async (_, command: Command) => {
       const flags = command.optsWithGlobals<PurgeFlags>();
@@ -46,20 +51,19 @@ export function purgeCommand(context: CliContext): Command {
 }
 
 async function toPurge(client: ControlApiClient, project: string, flags: PurgeFlags): Promise<Purge> {
-  const { domain, deployment, tag, soft, all } = flags;
-  const named = [domain, deployment, tag.length > 0 ? tag : undefined, all].filter(
-    (option) => option !== undefined,
-  );
-  if (named.length !== 1) {
-    throw new CliError('USAGE', 'One of --domain, --deployment, --tag and --all must say what to purge.', {
-      exitCode: EXIT.usage,
-    });
+  const { domain, deployment, url, tag, soft = false, all = false } = flags;
+  const mode = soft ? { isSoft: true } : {};
+  const named = [domain !== undefined, deployment !== undefined, url.length > 0, tag.length > 0, all];
+  if (named.filter(Boolean).length !== 1) {
+    const options = '--domain, --deployment, --url, --tag and --all';
+    throw new CliError('USAGE', `One of ${options} must say what to purge.`, { exitCode: EXIT.usage });
   }
-  if (domain !== undefined) return { kind: 'domain', host: requireHost(domain) };
+  if (domain !== undefined) return { kind: 'domain', host: requireDomain(domain), ...mode };
   if (deployment !== undefined) {
-    return { kind: 'deployment', deploymentId: await findDeploymentId(client, project, deployment) };
+    return { kind: 'deployment', deploymentId: await findDeploymentId(client, project, deployment), ...mode };
   }
-  return tag.length > 0 ? { kind: 'tags', tags: tag, isSoft: soft === true } : { kind: 'project' };
+  if (url.length > 0) return { kind: 'urls', urls: url, ...mode };
+  return tag.length > 0 ? { kind: 'tags', tags: tag, ...mode } : { kind: 'project', ...mode };
 }
 
 function describe({ keys, acknowledged, expired, isComplete, durationMs }: PurgeResult): string {

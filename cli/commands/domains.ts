@@ -4,7 +4,7 @@ import { apiPaths, type AddDomain, type Domain } from '../../contracts/control-a
 import { printResult, withClient, type CliContext } from '../context.ts';
 import { table } from '../format.ts';
 import { projectOf, type ProjectOptions } from '../project-name.ts';
-import { requireHost } from '../require-host.ts';
+import { requireDomain } from '../require-host.ts';
 import { projectCommand } from './project-option.ts';
 
 type DomainFlags = ProjectOptions & { track?: string; all?: boolean };
@@ -33,13 +33,13 @@ function listCommand(context: CliContext): Command {
 
 function addCommand(context: CliContext): Command {
   return projectCommand('add', 'show a track at a host')
-    .argument('<host>')
+    .argument('<host>', 'such as www.example.com, or *.example.com for every name one level below')
     .option('-t, --track <name>', 'the track (default: production)')
     .action(async (host: string, _, command: Command) => {
       const flags = command.optsWithGlobals<DomainFlags>();
       const path = apiPaths.domains(await projectOf(context, flags));
       const body: AddDomain = {
-        host: requireHost(host),
+        host: requireDomain(host),
         ...(flags.track === undefined ? {} : { track: flags.track }),
       };
       const domain = await withClient(context, flags, (client) =>
@@ -54,7 +54,7 @@ function removeCommand(context: CliContext): Command {
     .argument('<host>')
     .action(async (host: string, _, command: Command) => {
       const flags = command.optsWithGlobals<DomainFlags>();
-      const path = apiPaths.domain(await projectOf(context, flags), requireHost(host));
+      const path = apiPaths.domain(await projectOf(context, flags), requireDomain(host));
       const removed = await withClient(context, flags, (client) =>
         client.call({ method: 'DELETE', path, answer: deletedSchema, signal: context.signal }),
       );

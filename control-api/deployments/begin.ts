@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import { and, eq, inArray, ne } from 'drizzle-orm';
+import { and, eq } from 'drizzle-orm';
 import type { BeginDeployment, BegunDeployment } from '../../contracts/control-api.ts';
 import type { Caller } from '../access/caller.ts';
 import type { Context } from '../context.ts';
 import { inTransaction, type Database } from '../database/database.ts';
-import { deployments, domains, environments, tracks } from '../database/schema.ts';
+import { deployments, environments, tracks } from '../database/schema.ts';
+import { refuseForeignDomains } from '../domains/refuse-foreign.ts';
 import { Failure } from '../failure.ts';
 import { PRODUCTION, toCustomHost } from '../projects/hosts.ts';
 import type { ProjectRow } from '../projects/project.ts';
@@ -30,7 +31,7 @@ export async function beginDeployment(
   const hosts = (body.domains ?? []).map((typed) => toCustomHost(config, caller, typed));
   const id = randomUUID();
   const missing = await inTransaction(context.db, async (tx) => {
-    await refuseForeignHosts(tx, project, hosts);
+    await refuseForeignDomains(tx, project, hosts);
     const track = await ensureTrack(tx, project.id, body.track ?? PRODUCTION);
     await tx.insert(deployments).values({
       id,
@@ -77,18 +78,6 @@ function checkOrRefuse({ manifest }: BeginDeployment, maxObjectBytes: number): C
   const checked = checkManifest(manifest, { maxObjectBytes, maxResources: MAX_RESOURCES });
   if (checked.problems.length === 0) return checked;
   throw new Failure('BAD_REQUEST', 'The manifest cannot be deployed.', { details: checked.problems });
-}
-
-async function refuseForeignHosts(
-  db: Database,
-  project: ProjectRow,
-  hosts: readonly string[],
-): Promise<void> {
-  if (hosts.length === 0) return;
-  const isForeign = and(inArray(domains.host, [...hosts]), ne(domains.projectId, project.id));
-  const [taken] = await db.select({ host: domains.host }).from(domains).where(isForeign).limit(1);
-  if (taken !== undefined)
-    throw new Failure('CONFLICT', `The domain ${taken.host} belongs to another project.`);
 }
 
 /** Production deployments get the environment `production`, those of every other track `preview`. */

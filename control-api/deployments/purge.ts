@@ -4,12 +4,13 @@ import { keys, keysOfDeployment } from '../../cache/keys.ts';
 import type { Invalidation } from '../../cache/lookup.ts';
 import { deploymentTag } from '../../cache/tags.ts';
 import type { Purge, PurgeResult } from '../../contracts/control-api.ts';
-import { normalizeHost } from '../../core/host.ts';
 import type { Context } from '../context.ts';
 import { domains } from '../database/schema.ts';
-import { notFound } from '../failure.ts';
+import { findOwnDomain } from '../domains/find-domain.ts';
 import type { ProjectRow } from '../projects/project.ts';
 import { getDeployment } from './deployment.ts';
+import { recentBuildsOf } from './recent-by-host.ts';
+import { tagsOfUrl } from './url-tags.ts';
 
 /** Ends what caches have: mappings of hosts, what is kept of a deployment, stored responses by their tags. */
 export async function purge(
@@ -33,59 +34,64 @@ export async function purge(
 type Ended = { ended: number; outcome: Invalidation };
 
 async function endWhatIsNamed(context: Context, project: ProjectRow, body: Purge): Promise<Ended[]> {
+  const endTags = (tags: readonly string[]): Promise<Ended[]> =>
+    endEachTag(context, { project, tags, mode: body.isSoft === true ? 'soft' : 'hard' });
   switch (body.kind) {
-    case 'domain':
-      return [await endKeys(context, [keys.domain(await ownHost(context, project, body.host))])];
+    case 'domain': {
+      const { host, ids } = await shownAt(context, project, body.host);
+      return [await endKeys(context, [keys.domain(host)]), ...(await endTags(ids.map(deploymentTag)))];
+    }
     case 'deployment': {
       const { id } = await getDeployment(context.db, project, body.deploymentId);
-      return [
-        await endKeys(context, keysOfDeployment(id)),
-        await endTag(context, project, deploymentTag(id), 'hard'),
-      ];
+      return [await endKeys(context, keysOfDeployment(id)), ...(await endTags([deploymentTag(id)]))];
     }
-    case 'tags': {
-      const mode = body.isSoft === true ? 'soft' : 'hard';
-      return await Promise.all(body.tags.map((tag) => endTag(context, project, tag, mode)));
+    case 'urls': {
+      const tags = await Promise.all(body.urls.map((url) => tagsOfUrl(context, project, url)));
+      return await endTags(tags.flat());
     }
-    case 'project':
-      return await endProject(context, project);
+    case 'tags':
+      return await endTags(body.tags);
+    case 'project': {
+      const { hosts, ids } = await shownBy(context, project);
+      const ended = [...hosts.map((host) => keys.domain(host)), ...ids.flatMap(keysOfDeployment)];
+      return [await endKeys(context, ended), ...(await endTags(ids.map(deploymentTag)))];
+    }
     default:
       return body satisfies never;
   }
 }
 
-/** Every host of the project, and every response that any of its shown deployments has stored. */
-async function endProject(context: Context, project: ProjectRow): Promise<Ended[]> {
-  const rows = await context.db
+/** What a host shows, and what it showed to those who are still looking at it. */
+async function shownAt(
+  context: Context,
+  project: ProjectRow,
+  typed: string,
+): Promise<{ host: string; ids: string[] }> {
+  const { host, deploymentId } = await findOwnDomain(context, project, typed);
+  const recent = await recentBuildsOf(context, host);
+  return {
+    host,
+    ids: [...(deploymentId === null ? [] : [deploymentId]), ...recent.map((build) => build.deploymentId)],
+  };
+}
+
+/** Every host of the project, and every deployment that any of them shows: all that are complete have one of their own. */
+async function shownBy({ db }: Context, project: ProjectRow): Promise<{ hosts: string[]; ids: string[] }> {
+  const rows = await db
     .select({ host: domains.host, deploymentId: domains.deploymentId })
     .from(domains)
     .where(and(eq(domains.projectId, project.id), isNotNull(domains.deploymentId)));
   const ids = new Set(rows.flatMap(({ deploymentId }) => deploymentId ?? []));
-  const hosts = rows.map(({ host }) => keys.domain(host));
-  const tags = [...ids].map((id) => endTag(context, project, deploymentTag(id), 'hard'));
-  return [
-    await endKeys(context, [...hosts, ...[...ids].flatMap(keysOfDeployment)]),
-    ...(await Promise.all(tags)),
-  ];
+  return { hosts: rows.map(({ host }) => host), ids: [...ids] };
 }
 
 async function endKeys({ cache }: Context, ended: readonly CacheKey<unknown>[]): Promise<Ended> {
   return { ended: ended.length, outcome: await cache.invalidateMany(ended) };
 }
 
-async function endTag(
-  { cache }: Context,
-  project: ProjectRow,
-  tag: string,
-  mode: 'soft' | 'hard',
-): Promise<Ended> {
-  return { ended: 1, outcome: await cache.purgeTag(project.id, tag, mode) };
-}
+type Tags = { project: ProjectRow; tags: readonly string[]; mode: 'soft' | 'hard' };
 
-async function ownHost({ db }: Context, project: ProjectRow, typed: string): Promise<string> {
-  const host = normalizeHost(typed) ?? typed;
-  const isOwn = and(eq(domains.host, host), eq(domains.projectId, project.id));
-  const [row] = await db.select({ host: domains.host }).from(domains).where(isOwn);
-  if (row === undefined) throw notFound('domain', typed);
-  return row.host;
+async function endEachTag({ cache }: Context, { project, tags, mode }: Tags): Promise<Ended[]> {
+  const outcomes = [...new Set(tags)].map((tag) => cache.purgeTag(project.id, tag, mode));
+  return (await Promise.all(outcomes)).map((outcome) => ({ ended: 1, outcome }));
 }

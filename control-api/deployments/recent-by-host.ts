@@ -1,8 +1,8 @@
 import { and, desc, eq, isNotNull } from 'drizzle-orm';
 import { MAX_RECENT_BUILDS, PIN_DAYS, type RecentBuild } from '../../contracts/recent-builds.ts';
-import { normalizeHost } from '../../core/host.ts';
-import type { Database } from '../database/database.ts';
-import { deployments, domains } from '../database/schema.ts';
+import type { Context } from '../context.ts';
+import { deployments } from '../database/schema.ts';
+import { findDomainOf } from '../domains/find-domain.ts';
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 
@@ -10,15 +10,13 @@ const DAY_MS = 24 * 60 * 60 * 1000;
  * The builds that the track of a host showed before the present one, newest first: what pages that are still open may
  * ask for. A host without a track shows one deployment for ever and has none.
  */
-export async function recentBuildsOf(db: Database, host: string, nowMs: number): Promise<RecentBuild[]> {
-  const name = normalizeHost(host);
-  if (name === undefined) return [];
-  const [domain] = await db
-    .select({ trackId: domains.trackId, deploymentId: domains.deploymentId })
-    .from(domains)
-    .where(eq(domains.host, name));
+export async function recentBuildsOf(
+  context: Pick<Context, 'db' | 'config' | 'clock'>,
+  host: string,
+): Promise<RecentBuild[]> {
+  const domain = await findDomainOf(context, host);
   if (domain === undefined || domain.trackId === null) return [];
-  const shown = await db
+  const shown = await context.db
     .select({ id: deployments.id, shownAt: deployments.shownAt })
     .from(deployments)
     .where(
@@ -31,7 +29,7 @@ export async function recentBuildsOf(db: Database, host: string, nowMs: number):
     .orderBy(desc(deployments.shownAt))
     // One more: the present one is among them.
     .limit(MAX_RECENT_BUILDS + 1);
-  return replaced(shown, domain.deploymentId, nowMs - PIN_DAYS * DAY_MS);
+  return replaced(shown, domain.deploymentId, context.clock.nowMs() - PIN_DAYS * DAY_MS);
 }
 
 type Shown = { id: string; shownAt: Date | null };

@@ -1,8 +1,8 @@
 import { eq } from 'drizzle-orm';
 import { LRUCache } from 'lru-cache';
+import { normalizeDomain } from '../../contracts/domain-names.ts';
 import type { Manifest } from '../../contracts/manifest.ts';
 import type { SiteRecord } from '../../contracts/site.ts';
-import { normalizeHost } from '../../core/host.ts';
 import type { Database } from '../database/database.ts';
 import { deployments, domains } from '../database/schema.ts';
 
@@ -42,7 +42,7 @@ async function readSite(
   manifest: SiteReader['manifest'],
   host: string,
 ): Promise<VersionedSite | undefined> {
-  const name = normalizeHost(host);
+  const name = normalizeDomain(host);
   if (name === undefined) return undefined;
   const [row] = await db
     .select({ deploymentId: domains.deploymentId, projectId: domains.projectId, rev: domains.rev })

@@ -1,6 +1,6 @@
 import { and, asc, eq } from 'drizzle-orm';
 import type { AddDomain, Deleted, Domain } from '../../contracts/control-api.ts';
-import { normalizeHost } from '../../core/host.ts';
+import { normalizeDomain } from '../../contracts/domain-names.ts';
 import type { Caller } from '../access/caller.ts';
 import type { Context } from '../context.ts';
 import { inTransaction, type Database } from '../database/database.ts';
@@ -12,6 +12,7 @@ import { publish } from '../deployments/publish.ts';
 import { Failure, notFound } from '../failure.ts';
 import { PRODUCTION, toCustomHost, urlOf } from '../projects/hosts.ts';
 import type { ProjectRow } from '../projects/project.ts';
+import { refuseForeignDomains } from './refuse-foreign.ts';
 
 export async function listDomains(context: Context, project: ProjectRow): Promise<Domain[]> {
   const rows = await context.db
@@ -35,6 +36,7 @@ export type Add = { project: ProjectRow; caller: Caller; body: AddDomain };
 export async function addDomain(context: Context, { project, caller, body }: Add): Promise<Domain> {
   const host = toCustomHost(context.config, caller, body.host);
   const shown = await inTransaction(context.db, async (tx) => {
+    await refuseForeignDomains(tx, project, [host]);
     const track = await ensureTrack(tx, project.id, body.track ?? PRODUCTION);
     // Under the lock of the track, so that a flip that is under way counts this domain in or comes after it.
     const [held] = await tx
@@ -70,7 +72,7 @@ export async function removeDomain(
   context: Context,
   { project, host: typed }: { project: ProjectRow; host: string },
 ): Promise<Deleted> {
-  const host = normalizeHost(typed) ?? typed;
+  const host = normalizeDomain(typed) ?? typed;
   const shown = await inTransaction(context.db, async (tx) => {
     const row = await findDomain(tx, project, host);
     if (row === undefined) throw notFound('domain', typed);

@@ -42,7 +42,7 @@ const recentOperation: Operation = publicOperation(
     params: domainParams,
     answer: recentBuildsSchema,
   },
-  async ({ db, clock }, { params }) => ({ builds: await recentBuildsOf(db, params.domain, clock.nowMs()) }),
+  async (context, { params }) => ({ builds: await recentBuildsOf(context, params.domain) }),
 );
 
 /**

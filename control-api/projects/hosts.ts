@@ -1,4 +1,5 @@
-import { normalizeHost, withoutPort } from '../../core/host.ts';
+import { normalizeDomain } from '../../contracts/domain-names.ts';
+import { withoutPort } from '../../core/host.ts';
 import type { Caller } from '../access/caller.ts';
 import type { ControlApiConfig } from '../config.ts';
 import { Failure } from '../failure.ts';
@@ -33,12 +34,19 @@ export function urlOf(config: Names, host: string): string {
  * are out of reach for everyone, and all other names are for administrators: `login.D` is not a tenant's to take.
  */
 export function toCustomHost(config: Names, caller: Caller, typed: string): string {
-  const host = normalizeHost(typed.trim());
+  const host = normalizeDomain(typed.trim());
   if (host === undefined) {
-    throw new Failure('BAD_REQUEST', `${JSON.stringify(typed)} is no domain name, such as www.example.com.`);
+    const forms = 'www.example.com, or *.example.com for every name one level below';
+    throw new Failure('BAD_REQUEST', `${JSON.stringify(typed)} is no domain name, such as ${forms}.`);
   }
   const label = labelBelow(host, config.ORIGAN_DEPLOY_DOMAIN);
   if (label === undefined) return host;
+  if (host.startsWith('*.')) {
+    throw new Failure(
+      'BAD_REQUEST',
+      `${host} is below the platform's own domain, where every name stands for itself.`,
+    );
+  }
   if (label.includes('--')) {
     throw new Failure('BAD_REQUEST', `${host} has the form of a track's own domain; choose another name.`);
   }

@@ -1,10 +1,10 @@
 import { deploymentTag } from '../../cache/tags.ts';
+import { withoutIgnored } from '../../cache/url-tag.ts';
 import { toEdgeError, type EdgeError, type ErrorCode } from '../../core/errors.ts';
 import type { HeaderList } from '../../runner-client/runner-client.ts';
 import { forwardInformational } from '../functions/informational.ts';
 import { withHeaders, type UpstreamCall } from '../functions/upstream.ts';
 import { isAlone, type Asked } from './asked.ts';
-import { withoutIgnored } from './cache-key.ts';
 import type { Flight } from './collapse.ts';
 import { endToEnd } from './end-to-end.ts';
 import { judge, urlTagOf } from './judge.ts';

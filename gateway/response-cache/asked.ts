@@ -1,9 +1,10 @@
+import type { IgnoredQuery } from '../../cache/url-tag.ts';
 import type { FunctionResource } from '../../contracts/manifest.ts';
 import type { Exchange } from '../exchange.ts';
 import { publicOrigin, type TrustedProxies } from '../functions/forwarded.ts';
 import type { CompiledSite } from '../site/compile-site.ts';
 import { parseRequestDirectives, type RequestDirectives } from './cache-control.ts';
-import { primaryKey, type IgnoredQuery } from './cache-key.ts';
+import { primaryKey } from './cache-key.ts';
 import type { Profile } from './freshness.ts';
 import { unusualNames } from './request-headers.ts';
 import type { Address, Selecting } from './response-store.ts';

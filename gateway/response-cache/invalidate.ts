@@ -1,7 +1,8 @@
+import { tagOfUrl } from '../../cache/url-tag.ts';
 import type { HeaderList } from '../../runner-client/runner-client.ts';
 import { addressOf, type Asked } from './asked.ts';
 import { groupsOf, invalidatedTargets, isInvalidating } from './invalidation.ts';
-import { tagOfGroup, tagOfUrl } from './markers.ts';
+import { tagOfGroup } from './markers.ts';
 import type { ResponseStore } from './response-store.ts';
 import type { SharedCache } from './shared-cache.ts';
 

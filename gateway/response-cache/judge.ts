@@ -1,11 +1,12 @@
 import { deploymentTag } from '../../cache/tags.ts';
+import { tagOfUrl } from '../../cache/url-tag.ts';
 import type { HeaderList } from '../../runner-client/runner-client.ts';
 import type { Exchanged } from './age.ts';
 import type { Asked } from './asked.ts';
 import { policyOf, type CachePolicy } from './cache-policy.ts';
 import { freshnessOf, type Freshness } from './freshness.ts';
 import { groupsOf } from './invalidation.ts';
-import { tagOfGroup, tagOfUrl } from './markers.ts';
+import { tagOfGroup } from './markers.ts';
 import { storeVerdict, type StoreVerdict } from './storable.ts';
 import { tagsOf } from './tags.ts';
 import { varyNamesOf } from './vary.ts';

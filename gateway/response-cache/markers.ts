@@ -1,19 +1,14 @@
-import { generationTag, tagState, urlTag, type TagState } from '../../cache/tags.ts';
-import { hashedKey, sortedQuery, type IgnoredQuery } from './cache-key.ts';
+import { generationTag, tagState, type TagState } from '../../cache/tags.ts';
+import { hashedAddress } from '../../cache/url-tag.ts';
 import type { SharedCache } from './shared-cache.ts';
 import type { Markers } from './stored-response.ts';
 
 /** Versions that were read before a function was called; undefined: the cache could not say, so nothing is stored. */
 export type Snapshot = { projectId: string; versions: ReadonlyMap<string, string> };
 
-/** The tag of one address, whatever deployment and scheme answer it: for invalidation and purges by URL. */
-export function tagOfUrl(host: string, rawPath: string, search: string, ignored: IgnoredQuery): string {
-  return urlTag(hashedKey(`${host}${rawPath}${sortedQuery(search, ignored)}`));
-}
-
 /** The tag of a cache group: its origin is part of it (RFC 9875 section 2). */
 export function tagOfGroup(origin: string, group: string): string {
-  return `group ${hashedKey(`${origin} ${group}`)}`;
+  return `group ${hashedAddress(`${origin} ${group}`)}`;
 }
 
 /**

@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
+import { hashedAddress } from '../../cache/url-tag.ts';
 import { currentAgeMs } from './age.ts';
-import { hashedKey } from './cache-key.ts';
 import type { Profile } from './freshness.ts';
 import { peekState, stateOf } from './markers.ts';
 import { matches, mostRecent, select, type MemoryTier } from './memory-tier.ts';
@@ -143,7 +143,7 @@ function usefulMs(stored: StoredResponse, nowMs: number): number {
 }
 
 function keyOf({ deploymentId, key }: Address): ResponseKey {
-  return { deploymentId, rest: hashedKey(key) };
+  return { deploymentId, rest: hashedAddress(key) };
 }
 
 function variantOf(
@@ -155,5 +155,5 @@ function variantOf(
 }
 
 function named(index: ResponseKey, names: readonly string[], variant: string): ResponseKey {
-  return { ...index, rest: `${index.rest}.${hashedKey(`${names.join()}\n${variant}`)}` };
+  return { ...index, rest: `${index.rest}.${hashedAddress(`${names.join()}\n${variant}`)}` };
 }

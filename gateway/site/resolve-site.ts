@@ -1,9 +1,10 @@
 import type { Cache } from '../../cache/cache.ts';
 import { keys } from '../../cache/keys.ts';
 import type { Resolved } from '../../cache/lookup.ts';
+import { domainsOfHost } from '../../contracts/domain-names.ts';
 import type { SiteRecord } from '../../contracts/site.ts';
 import { EdgeError } from '../../core/errors.ts';
-import { normalizeHost, withoutPort } from '../../core/host.ts';
+import { normalizeHost } from '../../core/host.ts';
 import type { Exchange } from '../exchange.ts';
 import type { CompiledSite } from './compile-site.ts';
 import type { ControlApiClient } from './control-api-client.ts';
@@ -41,7 +42,7 @@ export function createSiteResolver(
       return record === undefined ? undefined : compile(record, isPreviewHost(host, deployDomain));
     },
     resolve: async ({ target, event }) => {
-      const found = await firstFound(candidates(target.host, deployDomain), lookUp);
+      const found = await firstFound(domainsOfHost(target.host, deployDomain), lookUp);
       // A value that somebody is refreshing this moment is no reason to warn; one that nobody could confirm is.
       event.mapping = found.isLastKnownGood ? 'last-known-good' : found.source;
       const site = compile(found.value, isPreviewHost(target.host, deployDomain));
@@ -50,17 +51,6 @@ export function createSiteResolver(
       return site;
     },
   };
-}
-
-/** Keys to look under: `host:port` as sent (development), the host alone, then a wildcard domain one level up. */
-export function candidates(host: string, deployDomain: string | undefined): string[] {
-  const bare = withoutPort(host);
-  const exact = bare === host ? [host] : [host, bare];
-  const parent = bare.slice(bare.indexOf('.') + 1);
-  // Hosts of the deploy domain are each a row of their own; an address or a top-level domain has no wildcard.
-  const isOurs = deployDomain !== undefined && bare.endsWith(`.${withoutPort(deployDomain)}`);
-  const hasWildcard = !isOurs && parent.includes('.') && /[a-z]$/.test(parent);
-  return hasWildcard ? [...exact, `*.${parent}`] : exact;
 }
 
 type Found = Extract<Resolved<SiteRecord>, { kind: 'found' }>;

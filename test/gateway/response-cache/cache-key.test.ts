@@ -1,10 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import {
-  hashedKey,
-  primaryKey,
-  sortedQuery,
-  withoutIgnored,
-} from '../../../gateway/response-cache/cache-key.ts';
+import { hashedAddress, sortedQuery, tagOfUrl, withoutIgnored } from '../../../cache/url-tag.ts';
+import { primaryKey } from '../../../gateway/response-cache/cache-key.ts';
 
 const PARTS = { deploymentId: 'd1', proto: 'https', host: 'a.example', rawPath: '/p', search: '' };
 const keyOf = (parts: Partial<typeof PARTS>): string => primaryKey({ ...PARTS, ...parts }, []);
@@ -35,7 +31,17 @@ describe('the primary key', () => {
   });
 
   test('hashed, it shows nothing of the address', () => {
-    expect(hashedKey(keyOf({ search: '?email=a@b.c' }))).toMatch(/^[\w-]{32}$/);
+    expect(hashedAddress(keyOf({ search: '?email=a@b.c' }))).toMatch(/^[\w-]{32}$/);
+  });
+});
+
+describe('the tag of an address', () => {
+  const tagFor = (path: string, search = ''): string => tagOfUrl('a.example', path, search, ['utm_*']);
+
+  test('is one for all spellings that share a key, another for every other address', () => {
+    expect(tagFor('/caf%c3%a9', '?b=1&a=2&utm_x=3')).toBe(tagFor('/caf%C3%A9', '?a=2&b=1'));
+    expect(tagOfUrl('b.example', '/caf%C3%A9', '', [])).not.toBe(tagFor('/caf%C3%A9'));
+    expect(tagFor('/cafe')).not.toBe(tagFor('/cafe/'));
   });
 });
 
