@@ -1,13 +1,14 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import { normalizeHost } from '../core/host.ts';
 import type { Edge } from './edge.ts';
 import { nextRequestId } from './request-id.ts';
+import type { ReadyAnswer } from './server/ready-answer.ts';
 
 /** Hosts as sent, with what they are normalised to; bounded, since anybody may send any. */
 const MAX_KNOWN_HOSTS = 10_000;
 
-/** Answers a request at once if memory has everything ready; false: the flow has to, and nothing has been done. */
-export type MemoryAnswerer = (incoming: IncomingMessage, outgoing: ServerResponse) => boolean;
+/** The answer to a request, recorded, if memory has everything ready; undefined: the flow has to answer. */
+export type MemoryAnswerer = (incoming: IncomingMessage) => ReadyAnswer | undefined;
 
 /**
  * The short way of a hit: no promise, no second pass over the headers, one look-up each for host, path and bytes. Whatever
@@ -23,19 +24,16 @@ export function createMemoryAnswerer(edge: Edge): MemoryAnswerer {
     if (host !== undefined) knownHosts.set(sent, host);
     return host;
   };
-  return (incoming, outgoing) => {
+  return (incoming) => {
     const { method = '', url = '', headers } = incoming;
-    if (!isPlain(incoming)) return false;
+    if (!isPlain(incoming)) return undefined;
     const host = normalize(headers.host ?? '');
     const site = host === undefined ? undefined : edge.sites.peek(host);
-    if (site === undefined) return false;
+    if (site === undefined) return undefined;
     const id = nextRequestId();
     const reply = edge.files.fromMemory(site, { id, method, url, headers });
-    if (reply === undefined) return false;
+    if (reply === undefined) return undefined;
     const event = edge.recorder.begin();
-    // writeHead takes a flat list of names and values; its types know only the mutable form.
-    outgoing.writeHead(reply.status, reply.headers as string[]);
-    outgoing.end(method === 'HEAD' ? null : reply.body);
     event.route = 'static';
     event.cache = 'hit';
     event.mapping = 'near';
@@ -50,7 +48,7 @@ export function createMemoryAnswerer(edge: Edge): MemoryAnswerer {
       status: reply.status,
       isAborted: false,
     });
-    return true;
+    return reply;
   };
 }
 

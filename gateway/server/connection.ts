@@ -86,6 +86,16 @@ export class Connection {
     return this.#running.length === 0 && this.#socket.bytesRead === this.#bytesAtRest;
   }
 
+  /** Whether a request that comes now is the only one, and others may follow it. */
+  get isFree(): boolean {
+    return this.#running.length === 0 && !this.#isOver && !this.#isClosing && !this.#isBroken;
+  }
+
+  /** A request was answered on the spot, without having been entered. */
+  rest(): void {
+    this.#bytesAtRest = this.#socket.bytesRead;
+  }
+
   get isRunning(): boolean {
     return this.#running.length > 0;
   }

@@ -12,6 +12,7 @@ import { holdHandshake } from './handshake.ts';
 import { lingerAndClose } from './linger.ts';
 import { explainParserError, type ParserError } from './malformed.ts';
 import { formatRawAnswer } from './raw-answer.ts';
+import { createLastFields, mayAnswerAtOnce, sendReady, type ReadyAnswer } from './ready-answer.ts';
 import { toListener } from './to-listener.ts';
 import { mayUpgrade } from './upgrade.ts';
 
@@ -33,8 +34,8 @@ export type HttpServerOptions = {
   registry?: Registry;
   /** Addresses whose connections are not counted per client: proxies in front. Default: none. */
   isSharedAddress?: (address: string) => boolean;
-  /** Answers what needs no waiting; false: nothing was done, and `onRequest` is asked. */
-  answerAtOnce?: (incoming: IncomingMessage, outgoing: ServerResponse) => boolean;
+  /** The answer to what needs no waiting; undefined: `onRequest` is asked. */
+  answerAtOnce?: (incoming: IncomingMessage) => ReadyAnswer | undefined;
   /** Answers a request, an upgrade too; `problem` says what is wrong with its head. Never rejects. */
   onRequest: (incoming: IncomingMessage, outgoing: ServerResponse, problem?: EdgeError) => Promise<void>;
   /** The answer to something that never became a request. */
@@ -89,14 +90,23 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
 function takeRequests(server: Server, connections: Connections, options: HttpServerOptions): void {
   const { maxHeaders } = options.limits;
   const throughHono = toListener(options.onRequest);
-  const answerAtOnce = options.answerAtOnce ?? (() => false);
+  const { answerAtOnce } = options;
+  const lastFields = createLastFields(server.keepAliveTimeout);
   const onRequest = (incoming: IncomingMessage, outgoing: ServerResponse): void => {
     const connection = connections.of(incoming.socket);
     if (connection === undefined || connection.isRefused) return;
     const problem = checkHead(incoming, maxHeaders);
+    if (answerAtOnce && problem === undefined && connection.isFree && mayAnswerAtOnce(outgoing)) {
+      const answer = answerAtOnce(incoming);
+      if (answer !== undefined) {
+        if (sendReady(outgoing, answer, lastFields())) connection.rest();
+        else connection.enter(incoming, outgoing, () => {});
+        return;
+      }
+    }
     connection.enter(incoming, outgoing, () => {
       if (problem !== undefined) void options.onRequest(incoming, outgoing, problem);
-      else if (!answerAtOnce(incoming, outgoing)) throughHono(incoming, outgoing);
+      else throughHono(incoming, outgoing);
     });
   };
   server.on('request', onRequest);

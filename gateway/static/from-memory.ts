@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import type { Answer } from '../exchange.ts';
+import type { ReadyAnswer } from '../server/ready-answer.ts';
 import type { CompiledSite } from '../site/compile-site.ts';
 import { PIN_COOKIE, PIN_HEADER, PIN_QUERY, requestedPin } from '../site/pin.ts';
 import type { ContentCache } from './content-cache.ts';
@@ -23,7 +23,7 @@ export function fromMemory(
   contents: ContentCache,
   site: CompiledSite,
   { id, method, url, headers }: MemoryRequest,
-): Answer | undefined {
+): ReadyAnswer | undefined {
   if ((method !== 'GET' && method !== 'HEAD') || isUnusual(headers)) return undefined;
   const mark = url.indexOf('?');
   if (isPinnedElsewhere(site, mark === -1 ? '' : url.slice(mark), headers)) return undefined;
@@ -34,9 +34,10 @@ export function fromMemory(
   const content = ready === undefined ? undefined : contents.get(ready.contentId);
   if (ready === undefined || content?.body.length !== ready.size) return undefined;
   const ifNoneMatch = headers['if-none-match'];
-  if (ifNoneMatch === undefined) return { status: 200, headers: ready.ok.concat(id), body: content.body };
+  if (ifNoneMatch === undefined)
+    return { status: 200, head: `${ready.ok}${id}\r\n`, body: method === 'HEAD' ? null : content.body };
   if (ifNoneMatch !== ready.etag) return undefined;
-  return { status: 304, headers: ready.notModified.concat(id), body: null };
+  return { status: 304, head: `${ready.notModified}${id}\r\n`, body: null };
 }
 
 /** Whether the request may ask for another build, see site/pin.ts. */

@@ -1,5 +1,6 @@
 import { isPlainPath } from '../decode-path.ts';
 import type { FlatHeaders } from '../exchange.ts';
+import { readyHead } from '../server/ready-answer.ts';
 import type { CompiledSite } from '../site/compile-site.ts';
 import type { FileMatch } from '../site/match-route.ts';
 import { notModifiedHeaders } from './build-headers.ts';
@@ -9,6 +10,7 @@ import { CODINGS } from './negotiate.ts';
 import type { ReadyForms } from './ready-form.ts';
 
 export const HIT_STATUS = 'origan-edge; hit';
+const REQUEST_ID = 'X-Origan-Request-Id: ';
 
 export type Served = { site: CompiledSite; match: FileMatch; form: Form; headers: FlatHeaders };
 
@@ -26,12 +28,15 @@ export function keepReady(forms: FormFinder, { site, match, form, headers }: Ser
   if (!isPlainPath(entry.path) || site.redirects.mayForce(entry.path)) return;
   const ready: ReadyForms = (entry.ready ??= {});
   for (const coding of CODINGS) if (forms.lacks(file, coding)) ready[coding] = 'absent';
-  const tail = ['Cache-Status', HIT_STATUS, 'X-Origan-Request-Id'];
+  const status = ['Cache-Status', HIT_STATUS];
+  const ok = readyHead(200, [...headers, 'Content-Length', String(form.size), ...status]);
+  const notModified = readyHead(304, [...notModifiedHeaders(headers), ...status]);
+  if (ok === undefined || notModified === undefined) return;
   ready[form.coding] ??= {
     contentId: form.source.contentId,
     size: form.size,
     etag,
-    ok: [...headers, 'Content-Length', String(form.size), ...tail],
-    notModified: [...notModifiedHeaders(headers), ...tail],
+    ok: ok + REQUEST_ID,
+    notModified: notModified + REQUEST_ID,
   };
 }

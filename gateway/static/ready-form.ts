@@ -1,4 +1,3 @@
-import type { FlatHeaders } from '../exchange.ts';
 import type { EntityTag } from './etag.ts';
 import type { Coding } from './negotiate.ts';
 
@@ -8,9 +7,9 @@ export type ReadyForm = {
   contentId: string;
   size: number;
   etag: EntityTag;
-  /** Headers of 200 and of 304, complete but for the value of the last one, the request id. */
-  ok: FlatHeaders;
-  notModified: FlatHeaders;
+  /** Heads of 200 and of 304, as text and complete up to the value of the last field, the request id. */
+  ok: string;
+  notModified: string;
 };
 
 /** `absent`: the file has no such form and never will. */

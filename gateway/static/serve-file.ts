@@ -5,6 +5,7 @@ import type { ByteRange, ObjectStore } from '../../store/object-store.ts';
 import { headerOf, type Answer, type Exchange, type FlatHeaders } from '../exchange.ts';
 import { clientSignal } from '../functions/client-signal.ts';
 import { refuse } from '../refuse.ts';
+import type { ReadyAnswer } from '../server/ready-answer.ts';
 import type { CompiledSite } from '../site/compile-site.ts';
 import type { FileMatch } from '../site/match-route.ts';
 import { buildHeaders, notModifiedHeaders } from './build-headers.ts';
@@ -20,7 +21,7 @@ import { resolveRange, type RangeSpec } from './ranges.ts';
 export type FileServer = {
   serve(exchange: Exchange, site: CompiledSite, match: FileMatch): Promise<Answer>;
   /** The answer without waiting, where memory has it ready; see from-memory.ts. */
-  fromMemory(site: CompiledSite, request: MemoryRequest): Answer | undefined;
+  fromMemory(site: CompiledSite, request: MemoryRequest): ReadyAnswer | undefined;
   /** Resolves when no file is being encoded in the background. */
   idle(): Promise<void>;
   close(): Promise<void>;

@@ -1,11 +1,14 @@
+import { Agent } from 'node:http';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { HOST, startEdge, type TestEdge } from '../support/start-edge.ts';
-import { visit, type Visit, type VisitOptions } from '../support/visit.ts';
+import { visit as visitOnce, type Visit, type VisitOptions } from '../support/visit.ts';
 
 // The short way of a hit exists for its price alone: whatever it answers, the flow would have answered.
 
 const TEXT = 'A line that compresses well. '.repeat(200);
 let edge: TestEdge;
+// The last answer of a connection is left to the flow.
+const agent = new Agent({ keepAlive: true });
 
 beforeAll(async () => {
   const files = {
@@ -15,7 +18,14 @@ beforeAll(async () => {
   };
   edge = await startEdge({ files: { ...files, '/dir/index.html': TEXT } });
 });
-afterAll(() => edge.close());
+afterAll(async () => {
+  agent.destroy();
+  await edge.close();
+});
+
+function visit(port: number, host: string, path: string, options: VisitOptions = {}): Promise<Visit> {
+  return visitOnce(port, host, path, { agent, ...options });
+}
 
 /** An answer without what differs from request to request. */
 function comparable({ status, rawHeaders, body }: Visit): unknown {

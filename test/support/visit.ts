@@ -1,4 +1,4 @@
-import { request, type IncomingHttpHeaders } from 'node:http';
+import { request, type Agent, type IncomingHttpHeaders } from 'node:http';
 
 export type Visit = {
   status: number;
@@ -14,14 +14,16 @@ export type VisitOptions = {
   body?: string | Buffer;
   /** Called for each chunk as it arrives. */
   onChunk?: (chunk: Buffer) => void;
+  /** Keeps connections open. Default: one connection for each request, closed after it. */
+  agent?: Agent;
 };
 
 /** One request to a gateway for a host that no DNS knows; nothing is followed, decoded or kept. */
 export function visit(port: number, host: string, path: string, options: VisitOptions = {}): Promise<Visit> {
-  const { method = 'GET', headers = {}, body, onChunk } = options;
+  const { method = 'GET', headers = {}, body, onChunk, agent = false } = options;
   return new Promise((resolve, reject) => {
     const call = request(
-      { host: '127.0.0.1', port, path, method, headers: { host, ...headers }, agent: false },
+      { host: '127.0.0.1', port, path, method, headers: { host, ...headers }, agent },
       (reply) => {
         const chunks: Buffer[] = [];
         reply.on('data', (chunk: Buffer) => {

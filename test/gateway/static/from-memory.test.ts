@@ -105,10 +105,9 @@ function fromMemory(
   const url = encodeURI(path);
   const answer = edge.edge.files.fromMemory(site, { id: 'id', method, url, headers });
   if (answer === undefined) return undefined;
-  const lines = Array.from({ length: answer.headers.length / 2 }, (_, index) =>
-    line([answer.headers[index * 2]?.toLowerCase() ?? '', answer.headers[index * 2 + 1] ?? '']),
-  );
-  const body = Buffer.isBuffer(answer.body) && method !== 'HEAD' ? answer.body.toString('latin1') : '';
+  const [, ...fields] = answer.head.trimEnd().split('\r\n');
+  const lines = fields.map((field) => field.replace(/^[^:]*/, (name) => name.toLowerCase()));
+  const body = answer.body?.toString('latin1') ?? '';
   return { status: answer.status, headers: lines.map(withoutId), body };
 }
 
