@@ -62,6 +62,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     // Answered by the flow like any other malformed request, and recorded.
     requireHostHeader: false,
     shouldUpgradeCallback: mayUpgrade,
+    optimizeEmptyRequests: true,
   });
   // Beyond its count Node would drop headers and go on: the size bounds them, and checkHead counts.
   server.maxHeadersCount = 0;

@@ -1,7 +1,9 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, open, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { freePort } from '../../test/support/free-port.ts';
-import { startProcess, type StartedProcess } from '../../test/support/process.ts';
+import { startProcess, type StartedProcess, type StartOptions } from '../../test/support/process.ts';
+import { waitUntil } from '../../test/support/wait-until.ts';
+import { ask } from './ask.ts';
 import { findOnPath } from './find-on-path.ts';
 import { publishOneSite } from './one-site.ts';
 import { pinnedTo } from './pin.ts';
@@ -33,18 +35,28 @@ export async function startGatewayContender({ directory, core, body, env }: Sett
   const bucket = join(directory, 'bucket');
   const site = await publishOneSite(bucket, PATH, body);
   const [port, adminPort] = [await freePort(), await freePort()];
+  // To a file, as an installation does: read through a pipe here, the log would cost the generator's core its time.
+  const log = await open(join(directory, 'gateway.log'), 'a');
   const gateway = startPinned(core, process.execPath, ['gateway/main.ts'], {
-    BUCKET_URL: bucket,
-    CONTROL_API_URL: site.url,
-    RUNNER_URL: 'http://127.0.0.1:9',
-    GATEWAY_HOST: '127.0.0.1',
-    GATEWAY_PORT: String(port),
-    GATEWAY_ADMIN_PORT: String(adminPort),
-    ...env,
+    stderr: log.fd,
+    env: {
+      BUCKET_URL: bucket,
+      CONTROL_API_URL: site.url,
+      RUNNER_URL: 'http://127.0.0.1:9',
+      GATEWAY_HOST: '127.0.0.1',
+      GATEWAY_PORT: String(port),
+      GATEWAY_ADMIN_PORT: String(adminPort),
+      ...env,
+    },
   });
-  await gateway.waitFor(/gateway listens/);
+  const isUp = waitUntil(() => answers({ port, host: HOST, path: PATH }));
+  const ended = gateway.exited.then(({ code }) => {
+    throw new Error(`the gateway ended with code ${code}: see ${join(directory, 'gateway.log')}`);
+  });
+  await Promise.race([isUp, ended]);
   const close = async (): Promise<void> => {
     await gateway.stop();
+    await log.close();
     await site.close();
   };
   return { name: 'gateway', pid: gateway.pid, port, host: HOST, path: PATH, close };
@@ -52,7 +64,7 @@ export async function startGatewayContender({ directory, core, body, env }: Sett
 
 /** node:http with a constant answer. */
 export async function startBareContender({ core, body }: Setting): Promise<Contender> {
-  const bare = startPinned(core, process.execPath, ['load/programs/bare-server.ts', String(body.length)], {});
+  const bare = startPinned(core, process.execPath, ['load/programs/bare-server.ts', String(body.length)]);
   const [, port = ''] = await bare.waitFor(/listens on (\d+)/);
   const close = async (): Promise<void> => void (await bare.stop());
   return { name: 'node:http', pid: bare.pid, port: Number(port), host: HOST, path: PATH, close };
@@ -68,12 +80,14 @@ export async function startNginxContender(setting: Setting): Promise<Contender |
   await mkdir(join(directory, 'www'), { recursive: true });
   await writeFile(join(directory, 'www', PATH), body);
   await writeFile(join(directory, 'nginx.conf'), nginxConfig(directory, port));
-  const server = startPinned(
-    core,
-    nginx,
-    ['-p', directory, '-e', 'stderr', '-c', join(directory, 'nginx.conf')],
-    {},
-  );
+  const server = startPinned(core, nginx, [
+    '-p',
+    directory,
+    '-e',
+    'stderr',
+    '-c',
+    join(directory, 'nginx.conf'),
+  ]);
   await server.waitFor(/start worker process/);
   const close = async (): Promise<void> => void (await server.stop());
   return { name: 'nginx', pid: server.pid, port, host: HOST, path: PATH, close };
@@ -101,14 +115,13 @@ function startPinned(
   core: number,
   command: string,
   args: string[],
-  env: Record<string, string>,
+  options: Pick<StartOptions, 'env' | 'stderr'> = {},
 ): StartedProcess {
-  return startProcess(...asArguments(pinnedTo(core, command, args), env));
+  const pinned = pinnedTo(core, command, args);
+  return startProcess(pinned.command, { ...options, args: pinned.args });
 }
 
-function asArguments(
-  { command, args }: { command: string; args: string[] },
-  env: Record<string, string>,
-): [string, { args: string[]; env: Record<string, string> }] {
-  return [command, { args, env }];
+async function answers(target: Parameters<typeof ask>[0]): Promise<boolean> {
+  const reply = await ask(target).catch(() => undefined);
+  return reply?.status === 200;
 }

@@ -1,11 +1,15 @@
+import { randomBytes } from 'node:crypto';
 import { Agent } from 'node:http';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { HOST, startEdge, type TestEdge } from '../support/start-edge.ts';
+import { openRaw } from '../support/raw-http.ts';
 import { visit as visitOnce, type Visit, type VisitOptions } from '../support/visit.ts';
 
 // The short way of a hit exists for its price alone: whatever it answers, the flow would have answered.
 
 const TEXT = 'A line that compresses well. '.repeat(200);
+// More than the kernel takes for a connection that nobody reads.
+const LARGE = randomBytes(900_000);
 let edge: TestEdge;
 // The last answer of a connection is left to the flow.
 const agent = new Agent({ keepAlive: true });
@@ -15,6 +19,7 @@ beforeAll(async () => {
     '/page.html': `<p>${TEXT}`,
     '/small.txt': 'x',
     '/image.png': Buffer.from([0, 255, 128, 10]),
+    '/large.bin': LARGE,
   };
   edge = await startEdge({ files: { ...files, '/dir/index.html': TEXT } });
 });
@@ -111,5 +116,69 @@ describe('what is unusual goes through the flow', () => {
       path: '/small.txt',
     });
     expect(edge.records.filter((record) => record.id === id)).toHaveLength(1);
+  });
+});
+
+describe('several requests on one connection', () => {
+  const get = (path: string, fields = ''): string => `GET ${path} HTTP/1.1\r\nHost: ${HOST}\r\n${fields}\r\n`;
+
+  test('sent ahead, they are answered in turn, whichever way each goes', async () => {
+    await warm('/small.txt', {});
+    await warm('/image.png', {});
+    const before = edge.answeredAtOnce();
+    const client = await openRaw(edge.port);
+    client.send((get('/image.png') + get('/small.txt', 'If-Modified-Since: never\r\n')).repeat(15));
+    for (let index = 0; index < 15; index += 1) {
+      expect((await client.response()).body).toEqual(Buffer.from([0, 255, 128, 10]));
+      expect((await client.response()).text).toBe('x');
+    }
+    expect(edge.answeredAtOnce() - before).toBeGreaterThan(0);
+    client.close();
+  });
+
+  test('a client that does not read gets no second answer ready for it, and all of them in the end', async () => {
+    await warm('/large.bin', {});
+    const client = await openRaw(edge.port);
+    client.socket.pause();
+    const before = edge.answeredAtOnce();
+    client.send(get('/large.bin').repeat(40));
+    await vi.waitFor(() => expect(edge.answeredAtOnce()).toBeGreaterThan(before));
+    // Visits of others come and go meanwhile; what this one sent ahead waits for it.
+    for (let round = 0; round < 20; round += 1) await visit(edge.port, HOST, '/small.txt');
+    expect(edge.answeredAtOnce() - before - 20).toBeLessThan(20);
+    client.socket.resume();
+    for (let index = 0; index < 40; index += 1) {
+      const { body } = await client.response();
+      expect(body.equals(LARGE)).toBe(true);
+    }
+    client.close();
+  });
+
+  test('what comes after an answer and is no request is refused after it', async () => {
+    await warm('/large.bin', {});
+    const client = await openRaw(edge.port);
+    client.send(`${get('/large.bin')}nonsense\r\n\r\n`);
+    expect((await client.response()).body.equals(LARGE)).toBe(true);
+    expect((await client.response()).status).toBe(400);
+    await client.ended();
+  });
+
+  test('the server closes only when an answer has gone out whole', async () => {
+    const other = await startEdge({ files: { '/large.bin': LARGE } });
+    const look = (): Promise<Visit> => visitOnce(other.port, HOST, '/large.bin', { agent });
+    await look();
+    await vi.waitFor(async () => {
+      await look();
+      expect(other.answeredAtOnce()).toBeGreaterThan(0);
+    });
+    const client = await openRaw(other.port);
+    client.socket.pause();
+    const before = other.answeredAtOnce();
+    client.send(get('/large.bin'));
+    await vi.waitFor(() => expect(other.answeredAtOnce()).toBeGreaterThan(before));
+    const closed = other.close();
+    client.socket.resume();
+    expect((await client.response()).body.equals(LARGE)).toBe(true);
+    await closed;
   });
 });

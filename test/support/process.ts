@@ -27,6 +27,8 @@ export type StartOptions = {
   cwd?: string;
   /** `pipe`: the test writes to `child.stdin`. By default there is nothing to read. */
   stdin?: 'pipe';
+  /** File descriptor that its standard error goes to, instead of being read here. */
+  stderr?: number;
 };
 
 const running = new Set<ChildProcess>();
@@ -39,7 +41,7 @@ export function startProcess(command: string, options: StartOptions = {}): Start
   const child = spawn(command, options.args ?? [], {
     cwd: options.cwd ?? REPOSITORY,
     env: { PATH: process.env['PATH'], HOME: process.env['HOME'], ...options.env },
-    stdio: [options.stdin ?? 'ignore', 'pipe', 'pipe'],
+    stdio: [options.stdin ?? 'ignore', 'pipe', options.stderr ?? 'pipe'],
   });
   running.add(child);
   const output = collectOutput(child);
