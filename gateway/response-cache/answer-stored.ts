@@ -1,9 +1,11 @@
+import { EdgeError } from '../../core/errors.ts';
 import type { Answer, Exchange } from '../exchange.ts';
 import { matchesWeakly } from '../static/etag.ts';
 import { parseRange, resolveRange } from '../static/ranges.ts';
 import { currentAgeMs, dateOf } from './age.ts';
 import { cacheStatusOf, type CacheStatus } from './cache-status.ts';
 import { parseHttpDate } from './http-date.ts';
+import { sliceOf } from './partial.ts';
 import type { StoredResponse } from './stored-response.ts';
 import { FIELDS_FOR_THE_EDGE } from './tags.ts';
 import { isStrong } from './validators.ts';
@@ -37,17 +39,35 @@ export function answerStored(
   const field = rangeOf(exchange, stored, nowMs);
   const range = field === undefined ? undefined : parseRange(field);
   if (range === undefined) return whole(base);
-  const resolved = resolveRange(range, stored.body.length);
+  const totalBytes = sizeOf(stored);
+  const resolved = resolveRange(range, totalBytes);
   if (resolved.kind === 'whole') return whole(base);
   const headers = headersFor(base, OF_THE_WHOLE);
   if (resolved.kind === 'unsatisfiable') {
-    headers.push('Content-Range', `bytes */${stored.body.length}`, 'Content-Length', '0');
+    headers.push('Content-Range', `bytes */${totalBytes}`, 'Content-Length', '0');
     return { status: 416, headers, body: null };
   }
-  const part = stored.body.subarray(resolved.start, resolved.end + 1);
-  headers.push('Content-Range', `bytes ${resolved.start}-${resolved.end}/${stored.body.length}`);
+  const part = sliceOf(stored, resolved);
+  if (part === undefined) throw new EdgeError('INTERNAL', { detail: 'a range that is not stored' });
+  headers.push('Content-Range', `bytes ${resolved.start}-${resolved.end}/${totalBytes}`);
   headers.push('Content-Length', String(part.length));
   return { status: 206, headers, body: part };
+}
+
+/**
+ * Whether the stored response has what the request asks for. An incomplete one answers nothing but a range that lies
+ * wholly within what is there (RFC 9111 section 3.3).
+ */
+export function covers(exchange: Exchange, stored: StoredResponse, nowMs: number): boolean {
+  if (stored.partial === undefined) return true;
+  const field = rangeOf(exchange, stored, nowMs);
+  const range = field === undefined ? undefined : parseRange(field);
+  const resolved = range === undefined ? undefined : resolveRange(range, stored.partial.totalBytes);
+  return resolved?.kind === 'part' && sliceOf(stored, resolved) !== undefined;
+}
+
+function sizeOf({ partial, body }: StoredResponse): number {
+  return partial?.totalBytes ?? body.length;
 }
 
 type Base = { exchange: Exchange; stored: StoredResponse; cacheStatus: CacheStatus; nowMs: number };

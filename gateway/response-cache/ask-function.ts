@@ -4,13 +4,15 @@ import { toEdgeError, type EdgeError, type ErrorCode } from '../../core/errors.t
 import type { HeaderList } from '../../runner-client/runner-client.ts';
 import { forwardInformational } from '../functions/informational.ts';
 import { withHeaders, type UpstreamCall } from '../functions/upstream.ts';
-import { isAlone, type Asked } from './asked.ts';
+import { isAlone, isForWhole, type Asked } from './asked.ts';
 import type { Flight } from './collapse.ts';
 import { endToEnd } from './end-to-end.ts';
 import { judge, urlTagOf } from './judge.ts';
+import { completePart, keepPart } from './keep-part.ts';
 import { keepReply, markersOf, type AskParts, type LiveReply, type Received } from './keep-reply.ts';
 import { takeSnapshot } from './markers.ts';
 import { withoutConditions, withoutOverrides } from './request-headers.ts';
+import { gapOf } from './partial.ts';
 import type { Found } from './response-store.ts';
 import { isUsableOnError, type Failure } from './reuse.ts';
 import { isErrorStatus } from './status-codes.ts';
@@ -51,7 +53,8 @@ export async function askFunction(
 ): Promise<Asking> {
   const before = found?.stored;
   try {
-    const known = before?.markers.tags ?? [deploymentTag(asked.address.deploymentId)];
+    const present = before ?? asked.part;
+    const known = present?.markers.tags ?? [deploymentTag(asked.address.deploymentId)];
     const snapshot = await takeSnapshot(parts.shared, asked.projectId, { url: urlTagOf(asked), known });
     const requestedAtMs = parts.clock.nowMs();
     const touched = isAlone(asked, before) ? undefined : before;
@@ -78,16 +81,29 @@ export function maySave(parts: AskParts, asked: Asked, stored: StoredResponse, f
 }
 
 async function callFor(
-  { upstream }: AskParts,
+  parts: AskParts,
   asked: Asked,
   stored: StoredResponse | undefined,
 ): Promise<UpstreamCall> {
   const { exchange, site, resource, ignored } = asked;
-  const prepared = await upstream.prepare(exchange, site, resource);
+  const prepared = await parts.upstream.prepare(exchange, site, resource);
   const target = exchange.target.rawPath + withoutIgnored(exchange.target.search, ignored);
   const call = { ...prepared, target, headers: withoutOverrides(prepared.headers) };
+  const lacking = rangeToComplete(parts, asked);
+  if (stored === undefined && lacking !== undefined) return withHeaders(call, lacking);
   if (stored === undefined || exchange.method === 'HEAD') return call;
   return withHeaders({ ...call, headers: withoutConditions(call.headers) }, conditionsFor(stored));
+}
+
+/** How to ask for what lacks of an incomplete stored response, or for the whole if it has changed since. */
+function rangeToComplete({ maxEntryBytes }: AskParts, asked: Asked): Record<string, string> | undefined {
+  const { part } = asked;
+  if (part?.etag === undefined || part.partial === undefined || !isForWhole(asked)) return undefined;
+  const gap = gapOf(part);
+  const { totalBytes } = part.partial;
+  if (gap === undefined || totalBytes > maxEntryBytes) return undefined;
+  const end = gap.end === totalBytes - 1 ? '' : gap.end;
+  return { range: `bytes=${gap.start}-${end}`, 'if-range': part.etag };
 }
 
 async function receive(received: Received): Promise<Asking> {
@@ -104,7 +120,26 @@ async function receive(received: Received): Promise<Asking> {
     return { kind: 'reply', status: reply.status, headers, body: reply.body, isKept: false };
   }
   if (touched !== undefined && reply.status === 304) return validated(received, touched, headers);
-  return keepReply(received, headers);
+  if (before === undefined && rangeToComplete(parts, asked) !== undefined) {
+    return completed(received, headers);
+  }
+  const kept = reply.status === 206 ? keepPart(received, headers) : undefined;
+  return kept ?? keepReply(received, headers);
+}
+
+/** The reply to a request for what lacks: that, or all of something else. */
+async function completed(received: Received, headers: HeaderList): Promise<Asking> {
+  const { parts, asked, flight, reply } = received;
+  const { part } = asked;
+  if (reply.status === 206 && part !== undefined) {
+    const completing = completePart(received, part, headers);
+    if (completing !== undefined) return completing;
+  }
+  if (![206, 304, 416].includes(reply.status)) return keepReply(received, headers);
+  // No answer to a client that asked for the whole: it is asked for.
+  reply.body.destroy();
+  if (part !== undefined) parts.store.remove(asked.address, part);
+  return askFunction(parts, { ...asked, part: undefined }, undefined, flight);
 }
 
 /** RFC 9111 section 4.3.4. */

@@ -28,6 +28,8 @@ export type Asked = {
   hasAuthorization: boolean;
   /** Names whose effect on the response only Vary can tell; empty in the `rfc` profile, which trusts in Vary. */
   unusualNames: readonly string[];
+  /** An incomplete stored response that the request selects and that lacks what it asks for. */
+  part?: StoredResponse | undefined;
 };
 
 /** A request that leaves everything to the response. */
@@ -90,6 +92,12 @@ export function isAlone(asked: Asked, stored: StoredResponse | undefined): boole
   if (asked.directives.isNoStore) return true;
   if (asked.hasAuthorization && stored?.isForAuthorized !== true) return true;
   return asked.unusualNames.some((name) => stored?.varyNames.includes(name) !== true);
+}
+
+/** Whether the request is one for a whole response, with no conditions. */
+export function isForWhole(asked: Asked): boolean {
+  const { method, headers } = asked.exchange;
+  return method === 'GET' && !isPartial(asked) && headers['if-range'] === undefined;
 }
 
 /** Whether the request asks for less than the whole response. */

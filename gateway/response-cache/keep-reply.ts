@@ -32,6 +32,8 @@ export type LiveReply = {
   headers: HeaderList;
   body: Readable;
   isKept: boolean;
+  /** The body completes what is stored: it is for nobody but the store. */
+  isFiller?: boolean;
 };
 
 /** A reply and all that decides what becomes of it. */
@@ -57,6 +59,7 @@ export function keepReply(received: Received, headers: HeaderList): LiveReply {
   if (verdict.kind === 'refuse' || snapshot === undefined) {
     // What it replaces must not come back once the function fails.
     if (touched !== undefined && status < 400) parts.store.remove(asked.address, touched);
+    if (asked.part !== undefined && status === 200) parts.store.remove(asked.address, asked.part);
     if (isLasting(judgement, status)) parts.hitForMiss.mark(asked.address.key, times.receivedAtMs);
     flight.land({ kind: 'unshareable' });
     return { kind: 'reply', status, headers, body: reply.body, isKept: false };
@@ -115,7 +118,7 @@ function isLasting({ verdict }: Judgement, status: number): boolean {
 }
 
 /** RFC 9110 section 6.6.1: what is stored has a Date. */
-function withDate(headers: [string, string][], receivedAtMs: number): [string, string][] {
+export function withDate(headers: [string, string][], receivedAtMs: number): [string, string][] {
   const hasDate = firstLineOf(headers, 'date') !== undefined;
   return hasDate ? headers : [...headers, ['Date', new Date(receivedAtMs).toUTCString()]];
 }

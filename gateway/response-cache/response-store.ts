@@ -19,6 +19,8 @@ export type Found = { stored: StoredResponse; isSoftPurged: boolean };
 
 export type Lookup = ({ kind: 'found' } & Found) | { kind: 'none'; why: 'uri-miss' | 'vary-miss' };
 
+/** Part of every key in the shared cache: another one where what stands there is to be read in another way. */
+const FORMAT = 2;
 /** The cache server holds no larger values than this. */
 export const MAX_SHARED_BYTES: number = 1024 * 1024;
 const MAX_VARY_SETS = 8;
@@ -76,6 +78,11 @@ export class ResponseStore {
   /** Keeps in memory what came from the shared cache. */
   keepNear(address: Address, stored: StoredResponse): void {
     this.#memory.put(address.key, stored);
+  }
+
+  /** What memory holds at the address for the request, purged or not. */
+  inMemory(address: Address, { headers, profile }: Selecting): StoredResponse | undefined {
+    return select(this.#memory.get(address.key), headers, profile);
   }
 
   /** Names of selecting headers under which memory knows variants of the address. */
@@ -143,7 +150,7 @@ function usefulMs(stored: StoredResponse, nowMs: number): number {
 }
 
 function keyOf({ deploymentId, key }: Address): ResponseKey {
-  return { deploymentId, rest: hashedAddress(key) };
+  return { deploymentId, rest: hashedAddress(`${FORMAT} ${key}`) };
 }
 
 function variantOf(

@@ -3,7 +3,7 @@ import type { Answer, Exchange } from '../exchange.ts';
 import { clientSignal } from '../functions/client-signal.ts';
 import type { FunctionCaller } from '../functions/call-function.ts';
 import type { TrustedProxies } from '../functions/forwarded.ts';
-import { answerStored } from './answer-stored.ts';
+import { answerStored, covers } from './answer-stored.ts';
 import { askFunction, maySave } from './ask-function.ts';
 import { isAlone, isBeyondCache, isPartial, NOTHING_ASKED, readAsked, type Asked } from './asked.ts';
 import type { CacheStatus, ForwardReason } from './cache-status.ts';
@@ -14,6 +14,7 @@ import { matches } from './memory-tier.ts';
 import { passThrough } from './pass-through.ts';
 import type { Found } from './response-store.ts';
 import { reuseOf, type Reuse } from './reuse.ts';
+import type { StoredResponse } from './stored-response.ts';
 import { variantKey } from './vary.ts';
 
 export type ServeParts = AskParts & {
@@ -39,22 +40,29 @@ export function createCachedFunctionCaller(parts: ServeParts): FunctionCaller {
 }
 
 /** What is known of the stored response for a request. */
-type Standing = { found: Found | undefined; reuse: Reuse | undefined; missed: 'uri-miss' | 'vary-miss' };
+type Standing = {
+  found: Found | undefined;
+  reuse: Reuse | undefined;
+  missed: Missed;
+  /** What is stored and lacks what the request asks for. */
+  part?: StoredResponse | undefined;
+};
+type Missed = 'uri-miss' | 'vary-miss' | 'partial';
 
 async function serve(parts: ServeParts, asked: Asked): Promise<Answer> {
-  const { found, reuse, missed } = peekStanding(parts, asked) ?? (await lookUp(parts, asked));
+  const { found, reuse, missed, part } = peekStanding(parts, asked) ?? (await lookUp(parts, asked));
   if (found !== undefined && (reuse?.kind === 'fresh' || reuse?.kind === 'stale')) {
     if (reuse.kind === 'stale' && reuse.by === 'swr') refreshInBackground(parts, asked, found);
     return fromStored(parts, asked, found, reuse);
   }
   if (asked.directives.isOnlyIfCached) throw new EdgeError('ONLY_IF_CACHED');
-  return forward(parts, asked, found, reasonOf(reuse, missed));
+  return forward(parts, { ...asked, part }, found, reasonOf(reuse, missed));
 }
 
 /** The hot path: what memory alone can say, where that is enough. */
 function peekStanding(parts: ServeParts, asked: Asked): Standing | undefined {
   const found = parts.store.peek(asked.address, asked.selecting);
-  if (found === undefined || !isFor(asked, found)) return undefined;
+  if (found === undefined || !isFor(asked, found) || !hasAll(parts, asked, found.stored)) return undefined;
   const reuse = standingOf(parts, asked, found);
   return reuse.kind === 'validate' ? undefined : { found, reuse, missed: 'uri-miss' };
 }
@@ -62,16 +70,20 @@ function peekStanding(parts: ServeParts, asked: Asked): Standing | undefined {
 async function lookUp(parts: ServeParts, asked: Asked): Promise<Standing> {
   const near = await parts.store.find(asked.address, asked.selecting);
   const nearReuse = near === undefined ? undefined : standingOf(parts, asked, near);
-  if (near !== undefined && isFor(asked, near) && nearReuse?.kind !== 'validate') {
+  const isEnough = near !== undefined && isFor(asked, near) && hasAll(parts, asked, near.stored);
+  if (isEnough && nearReuse?.kind !== 'validate') {
     return { found: near, reuse: nearReuse, missed: 'uri-miss' };
   }
   // Another gateway may have something fresher; not where nothing is stored anyway.
   const isUnlikely = near === undefined && parts.hitForMiss.has(asked.address.key, parts.clock.nowMs());
   const shared = isUnlikely ? undefined : await parts.store.findShared(asked.address, asked.selecting);
-  const found = shared?.kind === 'found' ? newer(near, shared) : near;
+  const found = shared?.kind === 'found' ? better(parts, asked, near, shared) : near;
   if (found !== undefined && found !== near) parts.store.keepNear(asked.address, found.stored);
   const missed = shared?.kind === 'none' ? shared.why : 'uri-miss';
   if (found === undefined || !isFor(asked, found)) return { found: undefined, reuse: undefined, missed };
+  if (!hasAll(parts, asked, found.stored)) {
+    return { found: undefined, reuse: undefined, missed: 'partial', part: found.stored };
+  }
   return { found, reuse: standingOf(parts, asked, found), missed };
 }
 
@@ -80,8 +92,16 @@ function isFor({ hasAuthorization, profile }: Asked, { stored }: Found): boolean
   return !hasAuthorization || profile === 'rfc' || stored.isForAuthorized;
 }
 
-function newer(one: Found | undefined, other: Found): Found {
-  return one !== undefined && one.stored.receivedAtMs > other.stored.receivedAtMs ? one : other;
+function hasAll({ clock }: ServeParts, { exchange }: Asked, stored: StoredResponse): boolean {
+  return covers(exchange, stored, clock.nowMs());
+}
+
+/** Of two the one that has what is asked for; else the newer one. */
+function better(parts: ServeParts, asked: Asked, near: Found | undefined, shared: Found): Found {
+  if (near === undefined) return shared;
+  const [hasNear, hasShared] = [near, shared].map(({ stored }) => hasAll(parts, asked, stored));
+  if (hasNear !== hasShared) return hasNear === true ? near : shared;
+  return near.stored.receivedAtMs > shared.stored.receivedAtMs ? near : shared;
 }
 
 function standingOf({ clock }: ServeParts, { directives }: Asked, { stored, isSoftPurged }: Found): Reuse {
@@ -99,7 +119,7 @@ function fromStored(
   return answerStored(exchange, stored, { kind: 'hit', ttlMs: reuse.ttlMs, detail }, clock.nowMs());
 }
 
-function reasonOf(reuse: Reuse | undefined, missed: 'uri-miss' | 'vary-miss'): ForwardReason {
+function reasonOf(reuse: Reuse | undefined, missed: Missed): ForwardReason {
   if (reuse?.kind !== 'validate') return missed;
   return reuse.why === 'request' ? 'request' : 'stale';
 }
@@ -126,7 +146,7 @@ async function refresh(parts: ServeParts, asked: Asked, found: Found, flight: Fl
 /** Whether another gateway has been faster: then its response is this one's too. */
 async function isRefreshedElsewhere(parts: ServeParts, asked: Asked, flight: Flight): Promise<boolean> {
   const other = await parts.store.findShared(asked.address, asked.selecting);
-  if (other.kind === 'none') return false;
+  if (other.kind === 'none' || other.stored.partial !== undefined) return false;
   const { stored, isSoftPurged } = other;
   const reuse = reuseOf(stored, NOTHING_ASKED, { nowMs: parts.clock.nowMs(), isSoftPurged });
   if (reuse.kind !== 'fresh') return false;
@@ -199,7 +219,8 @@ function fromLanding(
   switch (landing.kind) {
     case 'stored': {
       const { stored, status } = landing;
-      if (!matches(stored, asked.selecting.headers, asked.profile)) return undefined;
+      const isForThis = matches(stored, asked.selecting.headers, asked.profile);
+      if (!isForThis || !hasAll(parts, asked, stored)) return undefined;
       asked.exchange.event.cache = 'miss';
       return answerStored(asked.exchange, stored, { ...collapsed, status }, parts.clock.nowMs());
     }
@@ -257,7 +278,7 @@ async function fromReply(
     isStored: reply.isKept,
     isCollapsed: false,
   };
-  if (!reply.isKept || !isPartial(asked)) return liveAnswer(exchange, reply, status);
+  if (!isForStoreFirst(asked, reply)) return liveAnswer(exchange, reply, status);
   const stop = new AbortController();
   const wait = flight.wait({
     unknownMs: parts.limits.knownWaitMs,
@@ -266,8 +287,15 @@ async function fromReply(
   });
   reply.body.resume();
   const landing = await wait;
-  if (landing?.kind === 'stored') return answerStored(exchange, landing.stored, status, parts.clock.nowMs());
+  if (landing?.kind === 'stored' && hasAll(parts, asked, landing.stored)) {
+    return answerStored(exchange, landing.stored, status, parts.clock.nowMs());
+  }
   return parts.direct.call(exchange, asked.site, asked.resource);
+}
+
+/** Whether what comes is not the answer itself, but what the answer is made from. */
+function isForStoreFirst(asked: Asked, { isKept, isFiller, status }: LiveReply): boolean {
+  return isFiller === true || (isKept && isPartial(asked) && status !== 206);
 }
 
 function staleAnswer(

@@ -20,6 +20,12 @@ const metaSchema = z.object({
   lastModified: z.string().optional(),
   varyNames: z.array(z.string()),
   variant: z.string(),
+  partial: z
+    .object({
+      ranges: z.array(z.object({ start: z.number().int(), end: z.number().int() })),
+      totalBytes: z.number().int(),
+    })
+    .optional(),
   markers: z.object({
     projectId: z.string(),
     tags: z.array(z.string()),
@@ -62,7 +68,8 @@ export function decodeStored(bytes: Buffer): StoredResponse | undefined {
 }
 
 function withBody(meta: z.output<typeof metaSchema>, body: Buffer): StoredResponse {
-  return { ...meta, etag: meta.etag, lastModified: meta.lastModified, body };
+  const { etag, lastModified, partial } = meta;
+  return { ...meta, etag, lastModified, partial, body };
 }
 
 /** Length of the JSON, the JSON, the body as it is. */

@@ -2,6 +2,7 @@ import type { HeaderList } from '../../runner-client/runner-client.ts';
 import { initialAgeMs, type Exchanged } from './age.ts';
 import { isShareable, type CachePolicy } from './cache-policy.ts';
 import type { Freshness } from './freshness.ts';
+import type { Partial } from './partial.ts';
 import { validatorsOf } from './validators.ts';
 import { varyNamesOf } from './vary.ts';
 
@@ -18,6 +19,8 @@ export type StoredResponse = Exchanged & {
   /** End-to-end headers as they are sent again, less Age. */
   headers: HeaderList;
   body: Buffer;
+  /** Which bytes the body holds, where it is not all of them: stored as an incomplete 200 (RFC 9111 section 3.3). */
+  partial: Partial | undefined;
   /** corrected_initial_age (RFC 9111 section 4.2.3). */
   initialAgeMs: number;
   lifetimeMs: number;
@@ -46,6 +49,7 @@ export type StoredParts = Exchanged & {
   /** As they are stored, see storable.ts. */
   headers: HeaderList;
   body: Buffer;
+  partial?: Partial | undefined;
   policy: CachePolicy;
   freshness: Freshness;
   variant: string;
@@ -59,6 +63,7 @@ export function toStored(parts: StoredParts): StoredResponse {
     status: parts.status,
     headers: parts.headers.filter(([name]) => name.toLowerCase() !== 'age'),
     body: parts.body,
+    partial: parts.partial,
     requestedAtMs: parts.requestedAtMs,
     receivedAtMs: parts.receivedAtMs,
     initialAgeMs: initialAgeMs(parts.received, parts),

@@ -84,6 +84,7 @@ export function freshened(
     received: [...headers, ...age],
     headers,
     body: stored.body,
+    partial: stored.partial,
     policy,
     freshness,
     markers,
