@@ -55,14 +55,17 @@ export type Backend = {
   info(): Promise<ReadonlyMap<string, string>>;
 };
 
-/** Items carry a sequence number that begins at 1 with the list. */
+export type ListLimits = {
+  maxItems: number;
+  ttlMs: number;
+  /** Where a list that is not there yet begins to count: its first item gets the number after this one; default 0. */
+  numberedAfter?: number | undefined;
+};
+
+/** Items carry a sequence number, which grows by one from item to item. */
 export type ListBackend = {
   /** Answers the sequence number of the last item. */
-  append(
-    name: string,
-    items: readonly string[],
-    options: { maxItems: number; ttlMs: number },
-  ): Promise<number>;
+  append(name: string, items: readonly string[], options: ListLimits): Promise<number>;
   /** Items after `after`, oldest first, each as `sequence|text`, and the sequence number of the newest. */
   readAfter(name: string, after: number, count: number): Promise<{ last: number; items: string[] }>;
 };

@@ -68,7 +68,7 @@ export type Cache = {
     value: NoInfer<Value>,
     options?: { ttlMs?: number | undefined; rev?: number | undefined },
   ): Promise<WriteOutcome>;
-  del(keys: readonly CacheKey<unknown>[]): Promise<WriteOutcome>;
+  del(keys: readonly (CacheKey<unknown> | ListKey<unknown>)[]): Promise<WriteOutcome>;
   exists(key: CacheKey<unknown>): Promise<Lookup<boolean>>;
   /** near memory -> shared cache -> loader, collapsed; stale where that is better than nothing. */
   getWithFallback<Value>(

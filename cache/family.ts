@@ -53,6 +53,11 @@ export type ListKey<Item> = {
   /** Oldest items fall out beyond this many. */
   maxItems: number;
   ttlMs: number;
+  /**
+   * Positions of a list that was lost and begins anew go on past those of the one before, so that who reads on from
+   * an old position misses nothing: it begins to count at the time, in microseconds. Default false: at 1.
+   */
+  isNumberedByTime?: boolean | undefined;
 };
 
 /** A key under which one owner at a time does something. */

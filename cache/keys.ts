@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { functionLogLineSchema, type FunctionLogLine } from '../contracts/function-logs.ts';
 import { deploymentMetadataSchema, type DeploymentMetadata } from '../contracts/metadata.ts';
 import { parseManifest, type Manifest } from '../contracts/manifest.ts';
 import { parseSiteRecord, type SiteRecord } from '../contracts/site.ts';
@@ -118,6 +119,7 @@ const families = {
 export const FAMILY_NAMES: readonly string[] = [
   ...Object.values(families).map((family) => family.name),
   'build-logs',
+  'function-logs',
   'deploy-lock',
   'lock',
   'hot-keys',
@@ -157,6 +159,15 @@ export const keys = {
     parse: (input) => shape.buildLogLineSchema.safeParse(input).data,
     maxItems: 20_000,
     ttlMs: 2 * HOUR,
+  }),
+  /** What a deployment's functions wrote of late, oldest first; a runner appends in batches. */
+  functionLogs: (deploymentId: string): ListKey<FunctionLogLine> => ({
+    family: 'function-logs',
+    name: `deployment:${deploymentId}:logs`,
+    parse: (input) => functionLogLineSchema.safeParse(input).data,
+    maxItems: 2000,
+    ttlMs: 24 * HOUR,
+    isNumberedByTime: true,
   }),
   /** One deploy at a time for each track. */
   deployLock: (project: string, track: string): LockKey => ({

@@ -21,11 +21,14 @@ export async function appendToList<Item>(
   backend: Backend,
   key: ListKey<Item>,
   items: readonly Item[],
+  nowMs: number,
 ): Promise<WriteOutcome> {
   if (items.length === 0) return { kind: 'stored' };
   try {
     const texts = items.map((item) => JSON.stringify(item));
-    await backend.list.append(key.name, texts, { maxItems: key.maxItems, ttlMs: key.ttlMs });
+    const { maxItems, ttlMs } = key;
+    const numberedAfter = key.isNumberedByTime === true ? nowMs * 1000 : 0;
+    await backend.list.append(key.name, texts, { maxItems, ttlMs, numberedAfter });
     return { kind: 'stored' };
   } catch (error) {
     return { kind: 'error', cause: toEdgeError(error) };

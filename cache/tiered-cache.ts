@@ -177,7 +177,7 @@ export class TieredCache implements Cache {
     return outcome;
   }
 
-  async del(wanted: readonly CacheKey<unknown>[]): Promise<WriteOutcome> {
+  async del(wanted: readonly (CacheKey<unknown> | ListKey<unknown>)[]): Promise<WriteOutcome> {
     try {
       if (wanted.length > 0) await this.#options.backend.remove(wanted.map((key) => key.name));
       return { kind: 'stored' };
@@ -256,7 +256,7 @@ export class TieredCache implements Cache {
   }
 
   append<Item>(key: ListKey<Item>, items: readonly NoInfer<Item>[]): Promise<WriteOutcome> {
-    return appendToList(this.#options.backend, key, items);
+    return appendToList(this.#options.backend, key, items, this.#options.clock.nowMs());
   }
 
   readList<Item>(key: ListKey<Item>, after: number, count?: number): Promise<ListPage<Item>> {

@@ -30,8 +30,8 @@ const SHOWN: ReadonlySet<string> = new Set([
 export type Forwarded =
   | { kind: 'reply'; reply: FunctionReply }
   | { kind: 'switched'; headers: HeaderList; socket: Duplex }
-  /** The function threw, or could not be loaded; `message` is for the log. */
-  | { kind: 'threw'; message: string }
+  /** The function threw, or could not be loaded. `isReported`: it has printed the error itself, with its stack. */
+  | { kind: 'threw'; message: string; isReported: boolean }
   /** The process ended or closed the connection before an answer. */
   | { kind: 'broke-off'; wasSent: boolean; error: EdgeError }
   | { kind: 'timed-out' }
@@ -84,13 +84,21 @@ async function explain(outcome: Outcome, token: string): Promise<Forwarded> {
   }
 }
 
-const ownAnswer = z.object({ kind: z.string(), message: z.string().optional() });
+const ownAnswer = z.object({
+  kind: z.string(),
+  message: z.string().optional(),
+  isReported: z.boolean().default(false),
+});
 
 async function explainReply(reply: FunctionReply, token: string): Promise<Forwarded> {
   const mark = fieldValue(reply.headers, RUNNER_ERROR_HEADER);
   if (mark === token) {
-    const { kind, message = kind } = ownAnswer.parse(JSON.parse((await buffer(reply.body)).toString('utf8')));
-    return { kind: 'threw', message };
+    const {
+      kind,
+      message = kind,
+      isReported,
+    } = ownAnswer.parse(JSON.parse((await buffer(reply.body)).toString('utf8')));
+    return { kind: 'threw', message, isReported };
   }
   return { kind: 'reply', reply };
 }

@@ -11,6 +11,8 @@ export type FunctionMetrics = {
   setProcesses(assigned: number, spare: number): void;
   codeRead(source: 'disk' | 'store'): void;
   environmentRead(source: 'header' | 'reference'): void;
+  /** Lines of functions: kept, left out because there were too many, or lost because the cache failed. */
+  logLines(outcome: 'stored' | 'limited' | 'lost', count: number): void;
 };
 
 const COLD_BUCKETS = [0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.2, 0.5, 1, 2, 5];
@@ -52,6 +54,12 @@ export function createFunctionMetrics(registry: Registry): FunctionMetrics {
     help: 'Environments parsed, by where they came from.',
     labels: ['source'],
   });
+  const logLines = counter({
+    registry,
+    name: 'function_log_lines_total',
+    help: 'Lines of functions: stored, limited (too many or too long), lost (the cache failed).',
+    labels: ['outcome'],
+  });
   return {
     callEnded: (outcome) => calls.inc({ outcome }),
     coldStart: (seconds) => coldStarts.observe(seconds),
@@ -62,5 +70,6 @@ export function createFunctionMetrics(registry: Registry): FunctionMetrics {
     },
     codeRead: (source) => codeReads.inc({ source }),
     environmentRead: (source) => environmentReads.inc({ source }),
+    logLines: (outcome, count) => logLines.inc({ outcome }, count),
   };
 }

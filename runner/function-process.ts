@@ -7,7 +7,7 @@ import { Pool } from 'undici';
 import type { Clock } from '../core/clock.ts';
 import type { Logger } from '../core/log.ts';
 import { FUNCTION_PATH_HEADER } from '../runner-client/contract.ts';
-import { forwardLogs } from './function-logs.ts';
+import { forwardLogs, type LogSink } from './function-logs.ts';
 import type { WorkerdFiles } from './workerd-config.ts';
 
 /** Why a process ended. */
@@ -34,6 +34,8 @@ export type ProcessSettings = {
   /** Longest wait for a function's headers. */
   functionTimeoutMs: number;
   log: Logger;
+  /** Takes what the functions print. */
+  sink: LogSink;
   clock: Clock;
 };
 
@@ -100,9 +102,10 @@ export class FunctionProcess {
     this.calls.on('disconnect', (_origin, _targets, error) => {
       if (error.code !== 'UND_ERR_INFO') this.#proof ??= this.#prove();
     });
-    const writer = (): Readonly<Record<string, string>> => ({ ...this.owner });
-    forwardLogs(this.#child.stdout, { log: settings.log, clock: settings.clock, writer });
-    forwardLogs(this.#child.stderr, { log: settings.log, clock: settings.clock, writer });
+    const { log, clock, sink } = settings;
+    const output = { log, clock, sink, writer: () => this.owner };
+    forwardLogs(this.#child.stdout, output);
+    forwardLogs(this.#child.stderr, output);
     this.ended = this.#whenEnded();
     this.ready = this.#whenReady();
     // Whoever needs it awaits it; a spare process that nobody waits for must not end the runner.

@@ -10,9 +10,11 @@ import type { FunctionReply, HeaderList } from '../runner-client/runner-client.t
 import { FAILED, OVERLOADED, sendOwnAnswer, TIMED_OUT, type OwnAnswer } from './answers.ts';
 import { forwardCall, type Forwarded } from './forward-call.ts';
 import type { FunctionMetrics, FunctionOutcome } from './function-metrics.ts';
+import type { LogSink } from './function-logs.ts';
 import type { FunctionProcess } from './function-process.ts';
 import type { Functions } from './functions.ts';
 import type { FunctionTarget } from './read-call.ts';
+import { tellOwner, whyBrokeOff, whyNotCalled } from './tell-owner.ts';
 
 export type CallParts = {
   functions: Functions;
@@ -20,6 +22,7 @@ export type CallParts = {
   metrics: FunctionMetrics;
   token: string;
   log: Logger;
+  sink: LogSink;
   clock: Clock;
   /** Called after each cold call's answer has begun. */
   onAnswered: (target: FunctionTarget) => void;
@@ -38,6 +41,7 @@ export async function handleCall(call: ClientCall, parts: CallParts): Promise<vo
   const { target, request, response } = call;
   const release = parts.limits.tryEnter(target.deploymentId);
   if (release === undefined) {
+    tellOwner(call, parts, 'There were too many calls at once: this one was answered 503.');
     finish(call, parts, { answer: OVERLOADED, outcome: 'overloaded' });
     return;
   }
@@ -52,6 +56,7 @@ export async function handleCall(call: ClientCall, parts: CallParts): Promise<vo
     release();
     finish(call, parts, explainFailure(error));
     const details = { ...idsOf(target, request), error: messageOf(error) };
+    tellOwner(call, parts, whyNotCalled(error));
     if (!(error instanceof EdgeError)) parts.log.warn(details, 'a function cannot be loaded');
     else parts.log.warn({ ...details, code: error.code }, 'a function cannot be called');
   }
@@ -125,16 +130,19 @@ async function answer(
       return;
     case 'threw':
       parts.log.warn({ ...details, error: forwarded.message }, 'a function failed');
+      if (!forwarded.isReported) tellOwner(call, parts, forwarded.message);
       finish(call, parts, { answer: FAILED, outcome: 'failed' });
       return;
     case 'timed-out':
       parts.log.warn(details, 'a function did not answer in time');
+      tellOwner(call, parts, 'The function did not answer in time.');
       finish(call, parts, { answer: TIMED_OUT, outcome: 'timeout' });
       return;
     case 'broke-off': {
       const wasStuck = process.endReason === 'stuck';
       const { message } = forwarded.error;
       parts.log.warn({ ...details, reason: process.endReason, error: message }, 'a function broke off');
+      tellOwner(call, parts, whyBrokeOff(process.endReason));
       finish(
         call,
         parts,

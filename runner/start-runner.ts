@@ -13,8 +13,10 @@ import type { RunnerConfig } from './config.ts';
 import { Environments } from './environments.ts';
 import { createFunctionMetrics } from './function-metrics.ts';
 import { FunctionPool } from './function-pool.ts';
+import type { LogSink } from './function-logs.ts';
 import { Functions } from './functions.ts';
 import { Guardian } from './guardian.ts';
+import { LogShipper } from './log-shipper.ts';
 import { startServer } from './server.ts';
 import { findWorkerd } from './workerd-binary.ts';
 import { writeWorkerdFiles } from './workerd-config.ts';
@@ -50,7 +52,8 @@ export async function startRunner(config: RunnerConfig, parts: RunnerParts): Pro
   const directory = await makePrivateDirectory();
   const guardian = new Guardian(directory);
   const token = randomBytes(16).toString('hex');
-  const pool = await startPool(config, { directory, guardian, token, metrics, log, clock });
+  const sink = new LogShipper({ cache, metrics, clock });
+  const pool = await startPool(config, { directory, guardian, token, metrics, log, sink, clock });
   const environments = new Environments({ cache, store, key: config.ENVIRONMENT_KEY, metrics });
   const functions = new Functions({ pool, codes, environments, metrics, clock });
   const limits = new CallLimits(config.FUNCTION_MAX_CALLS, config.FUNCTION_MAX_CALLS_PER_DEPLOYMENT);
@@ -58,6 +61,7 @@ export async function startRunner(config: RunnerConfig, parts: RunnerParts): Pro
   const release = async (): Promise<void> => {
     clearInterval(sweeper);
     await pool.close();
+    await sink.close();
     await codes.settle();
     await guardian.close();
   };
@@ -65,7 +69,7 @@ export async function startRunner(config: RunnerConfig, parts: RunnerParts): Pro
     codes.touch(projectId, deploymentId);
     pool.refillSoon();
   };
-  const call = { functions, limits, metrics, token, log, clock, onAnswered };
+  const call = { functions, limits, metrics, token, log, sink, clock, onAnswered };
   const { RUNNER_PORT: port, RUNNER_HOST: host, RUNNER_SHARED_SECRET: secret } = config;
   try {
     const server = await startServer({ host, port, secret, call, registry, log, clock });
@@ -90,11 +94,12 @@ type PoolParts = {
   token: string;
   metrics: ReturnType<typeof createFunctionMetrics>;
   log: Logger;
+  sink: LogSink;
   clock: Clock;
 };
 
 async function startPool(config: RunnerConfig, parts: PoolParts): Promise<FunctionPool> {
-  const { directory, guardian, token, metrics, log, clock } = parts;
+  const { directory, guardian, token, metrics, log, sink, clock } = parts;
   const files = await writeWorkerdFiles(directory, {
     token,
     allow: config.FUNCTION_NETWORK_ALLOW,
@@ -116,6 +121,7 @@ async function startPool(config: RunnerConfig, parts: PoolParts): Promise<Functi
         memoryMb: config.FUNCTION_MEMORY_MB,
         functionTimeoutMs: config.FUNCTION_TIMEOUT_MS,
         log,
+        sink,
         clock,
       },
       guardian,

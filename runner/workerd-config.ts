@@ -46,7 +46,7 @@ export type WorkerdFiles = { config: string; certificates: string };
 
 /** Writes the configuration of the function processes and what goes with it into their private directory. */
 export async function writeWorkerdFiles(directory: string, config: WorkerdConfig): Promise<WorkerdFiles> {
-  for (const file of ['dispatcher.js', 'entry.js']) {
+  for (const file of ['dispatcher.js', 'entry.js', 'console.js']) {
     const source = fileURLToPath(new URL(`isolate/${file}`, import.meta.url));
     await copyFile(source, join(directory, file));
   }
@@ -72,6 +72,7 @@ const config :Workerd.Config = (
       modules = [
         (name = "dispatcher", esModule = embed "dispatcher.js"),
         (name = "entry", text = embed "entry.js"),
+        (name = "console", text = embed "console.js"),
       ],
       compatibilityDate = "2026-01-01",
       bindings = [

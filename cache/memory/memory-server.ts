@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache';
+import type { ListLimits } from '../backend.ts';
 import { CLAIM_AT, HEADER_BYTES, REV_AT, TOKEN_LENGTH, encodeClaim } from '../entry.ts';
 import { systemClock, type Clock } from '../../core/clock.ts';
 import { MemoryBus } from './memory-bus.ts';
@@ -110,9 +111,9 @@ export class MemoryServer {
     for (const [name, list] of this.#lists) if (list.expiresAtMs > nowMs) yield name;
   }
 
-  appendList(name: string, items: readonly string[], options: { maxItems: number; ttlMs: number }): number {
+  appendList(name: string, items: readonly string[], options: ListLimits): number {
     if (this.#lists.size >= MANY_LISTS) for (const other of this.#lists.keys()) this.#liveList(other);
-    const list = this.#liveList(name) ?? { items: [], last: 0, expiresAtMs: 0 };
+    const list = this.#liveList(name) ?? { items: [], last: options.numberedAfter ?? 0, expiresAtMs: 0 };
     for (const item of items) list.items.push(`${(list.last += 1)}|${item}`);
     list.items.splice(0, Math.max(0, list.items.length - options.maxItems));
     list.expiresAtMs = this.#clock.monotonicMs() + options.ttlMs;

@@ -156,8 +156,8 @@ function splitCursor(cursor: string): [number, string] {
 
 function listCommands(link: ServerLink, { physical }: KeyNames): ListBackend {
   return {
-    append: async (name, items, { maxItems, ttlMs }) => {
-      const args = [maxItems, Math.ceil(ttlMs), ...items];
+    append: async (name, items, { maxItems, ttlMs, numberedAfter = 0 }) => {
+      const args = [maxItems, Math.ceil(ttlMs), numberedAfter, ...items];
       return Number(
         await link.run('append', physical(name), (client) =>
           scripts.runScript(client, scripts.APPEND, [physical(name)], args),

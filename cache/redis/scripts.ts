@@ -111,9 +111,9 @@ return redis.call('DEL', KEYS[1])`,
 export const APPEND: Script = script(
   'append',
   `local newest = redis.call('LINDEX', KEYS[1], -1)
-local seq = 0
-if newest then seq = tonumber(string.match(newest, '^(%d+)|')) or 0 end
-for index = 3, #ARGV do
+local seq = tonumber(ARGV[3])
+if newest then seq = tonumber(string.match(newest, '^(%d+)|')) or seq end
+for index = 4, #ARGV do
   seq = seq + 1
   redis.call('RPUSH', KEYS[1], string.format('%.0f|', seq) .. ARGV[index])
 end

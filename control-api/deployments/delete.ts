@@ -1,5 +1,5 @@
 import { and, eq } from 'drizzle-orm';
-import { keysOfDeployment } from '../../cache/keys.ts';
+import { keys, keysOfDeployment } from '../../cache/keys.ts';
 import type { Deleted } from '../../contracts/control-api.ts';
 import type { Context } from '../context.ts';
 import { nextDomainRevision } from '../database/columns.ts';
@@ -22,7 +22,7 @@ export async function deleteDeployment(
 ): Promise<Deleted> {
   const hosts = await inTransaction(context.db, (tx) => deleteRows(tx, project.id, id));
   await publish(context, hosts);
-  await context.cache.del(keysOfDeployment(id));
+  await context.cache.del([...keysOfDeployment(id), keys.functionLogs(id)]);
   await deletePrefix(context, prefixOfDeployment(id));
   const collected = await collectObjects(context, project.id);
   return { kind: 'deployment', id, ...collected };

@@ -1,5 +1,5 @@
 import { eq } from 'drizzle-orm';
-import { keysOfDeployment } from '../../cache/keys.ts';
+import { keys, keysOfDeployment } from '../../cache/keys.ts';
 import type { Deleted } from '../../contracts/control-api.ts';
 import { contentKey } from '../../contracts/object-keys.ts';
 import { endPermissions, membersOf, notePermissionChange } from '../access/permissions.ts';
@@ -20,7 +20,7 @@ export async function deleteProject(context: Context, project: ProjectRow): Prom
   await publish(context, hosts);
   await endProject(context, project);
   await endPermissions(context, members);
-  await context.cache.del(deploymentIds.flatMap(keysOfDeployment));
+  await context.cache.del(deploymentIds.flatMap((id) => [...keysOfDeployment(id), keys.functionLogs(id)]));
   const emptied: DeletedObjects[] = [];
   for (const prefix of prefixesOf(project, deploymentIds)) emptied.push(await deletePrefix(context, prefix));
   return {

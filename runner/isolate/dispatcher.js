@@ -1,10 +1,13 @@
 // The one worker that every function process starts with. It runs no code of a deployment itself: it loads each
 // function into an isolate of its own and hands it the requests. Two sockets lead here, both in a directory that
 // only the supervisor can enter: `calls` for requests of clients, `control` for orders of the supervisor.
+import consoleSource from 'console';
 import entrySource from 'entry';
 
 const FUNCTION_PATH = 'x-origan-function-path';
 const OWN_ANSWER = 'x-origan-runner-error';
+/** As in console.js. */
+const REPORTED = '\u001e';
 const COMPATIBILITY_DATE = '2026-01-01';
 const COMPATIBILITY_FLAGS = ['nodejs_compat', 'nodejs_compat_populate_process_env'];
 
@@ -18,7 +21,7 @@ export default {
     try {
       return await load(env, loaded).getEntrypoint().fetch(request);
     } catch (error) {
-      return ownAnswer(env, { kind: 'failed', message: String(error?.message ?? error) });
+      return ownAnswer(env, describe(error));
     }
   },
 };
@@ -40,13 +43,20 @@ export const control = {
   },
 };
 
+/** What the function printed about it already, by `reportUncaught`, need not be said again. */
+function describe(error) {
+  const message = String(error?.message ?? error);
+  const isReported = message.startsWith(REPORTED);
+  return { kind: 'failed', message: isReported ? message.slice(REPORTED.length) : message, isReported };
+}
+
 /** The function's isolate: the one that runs under this name, or a new one. */
 function load(env, { id, code, env: variables }) {
   return env.LOADER.get(id, () => ({
     compatibilityDate: COMPATIBILITY_DATE,
     compatibilityFlags: COMPATIBILITY_FLAGS,
     mainModule: 'entry.js',
-    modules: { 'entry.js': entrySource, 'function.js': code },
+    modules: { 'entry.js': entrySource, 'console.js': consoleSource, 'function.js': code },
     env: variables,
     globalOutbound: env.INTERNET,
   }));

@@ -1,5 +1,7 @@
 // The main module of every function's isolate: finds the handler and calls it. The function's module is imported
 // within the first request, so that its top level may do what only a request may (timers, fetch, random values).
+import { REPORTED, reportUncaught, watchBackground, withinRequest } from './console.js';
+
 let handler;
 
 async function findHandler() {
@@ -12,15 +14,16 @@ async function findHandler() {
 }
 
 export default {
-  async fetch(request, env, context) {
-    try {
-      handler ??= await findHandler();
-      return await handler(request, env, context);
-    } catch (error) {
-      // Only here is the stack of the function known.
-      console.error(error);
-      throw error;
-    }
+  fetch(request, env, context) {
+    return withinRequest(request, env, async () => {
+      try {
+        handler ??= await findHandler();
+        return await handler(request, env, watchBackground(context));
+      } catch (error) {
+        reportUncaught(error);
+        throw new Error(`${REPORTED}${error?.message ?? error}`, { cause: error });
+      }
+    });
   },
 };
 

@@ -359,29 +359,4 @@ export function cacheConformance(makeRig: () => Promise<Rig>): void {
       await second.lock.release();
     });
   });
-
-  describe('lists', () => {
-    it('keeps order, can be read on from a position, and caps its length', async () => {
-      const key = { ...keys.buildLogs('b1'), maxItems: 5 };
-      const line = (message: string) => ({ timestamp: 't', level: 'info', message });
-      expect(await reader.readList(key, 0)).toMatchObject({ kind: 'items', items: [], next: 0 });
-      await writer.append(key, [line('1'), line('2')]);
-      const page = await reader.readList(key, 0);
-      expect(page).toMatchObject({ items: [line('1'), line('2')], next: 2, isTruncated: false });
-      await writer.append(key, ['3', '4', '5', '6', '7', '8'].map(line));
-      expect(await reader.readList(key, 2)).toMatchObject({
-        items: ['4', '5', '6', '7', '8'].map(line),
-        next: 8,
-        isTruncated: true,
-      });
-      expect(await reader.readList(key, 8)).toMatchObject({ items: [], next: 8, isTruncated: false });
-      await writer.del([{ ...keys.userOrgs('x'), name: key.name }]);
-      await writer.append(key, [line('anew')]);
-      expect(await reader.readList(key, 8)).toMatchObject({
-        items: [line('anew')],
-        next: 1,
-        isTruncated: true,
-      });
-    });
-  });
 }

@@ -3,9 +3,11 @@ import { hashSlot } from '../../cache/redis/hash-slot.ts';
 import { keyNames } from '../../cache/redis/key-names.ts';
 import { keys } from '../../cache/keys.ts';
 import { cacheConformance, site } from './cache-conformance.ts';
+import { listConformance } from './list-conformance.ts';
 import { clusterRig, until } from './rigs.ts';
 
 describe('on a cluster of three primaries', () => cacheConformance(clusterRig));
+describe('lists on a cluster of three primaries', () => listConformance(clusterRig));
 
 describe('names on a cluster', () => {
   const names = keyNames('prod:', true);
