@@ -40,6 +40,8 @@ export type Backend = {
    * least `keepRev` is newer than the purge and stays.
    */
   purge(name: string, tombstone: Buffer, options: { ttlMs: number; keepRev: number }): Promise<void>;
+  /** Stores only while the entry that has this stamp (see entry.ts) is the one that stands there. */
+  replace(name: string, entry: Buffer, options: { ttlMs: number; stamp: string }): Promise<boolean>;
   /** What is stored under `name`, having stored `entry` there if nothing was. */
   ensure(name: string, entry: Buffer, ttlMs: number): Promise<Buffer>;
   remove(names: readonly string[]): Promise<number>;

@@ -16,6 +16,7 @@ export const HEADER_BYTES = 94;
 export const REV_AT = 8;
 export const CLAIM_AT = 24;
 export const TOKEN_LENGTH = 9;
+export const STAMP_AT = 78;
 export const NO_CLAIM: string = '-'.repeat(TOKEN_LENGTH) + '0'.repeat(13);
 const NEVER_MS = 9_999_999_999_999;
 
@@ -98,9 +99,9 @@ export function decodeHead(bytes: Buffer): EntryHead | undefined {
     claim: text.charAt(CLAIM_AT) === '-' ? undefined : decodeClaim(text),
     writtenAtMs: Number(text.slice(46, 59)),
     freshUntilMs: freshUntilMs === NEVER_MS ? Number.POSITIVE_INFINITY : freshUntilMs,
-    loadMs: Number(text.slice(72, 78)),
-    incarnation: text.slice(78, 86),
-    stamp: text.slice(78),
+    loadMs: Number(text.slice(72, STAMP_AT)),
+    incarnation: text.slice(STAMP_AT, 86),
+    stamp: text.slice(STAMP_AT),
   };
 }
 

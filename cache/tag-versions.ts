@@ -7,7 +7,7 @@ import { familyTtlMs } from './freshness.ts';
 import { keys, type CacheKey } from './keys.ts';
 import type { Near } from './near.ts';
 import type { Found, SharedTier } from './shared-tier.ts';
-import { firstTagVersion, generationTag, nextTagVersion, type TagVersions } from './tags.ts';
+import { firstTagVersion, generationTag, softTagVersion, type TagVersions } from './tags.ts';
 
 export type TagOptions = {
   backend: Backend;
@@ -52,15 +52,28 @@ export class TagStore {
 
   /** Replaces the generation, then the version; the caller announces both. @throws CacheFailure */
   async purge(project: string, tag: string, mode: 'soft' | 'hard'): Promise<void> {
-    await this.#replace(keys.tag(project, generationTag(tag)), 'hard');
-    await this.#replace(keys.tag(project, tag), mode);
+    await this.#purgeHard(keys.tag(project, generationTag(tag)));
+    const key = keys.tag(project, tag);
+    await (mode === 'hard' ? this.#purgeHard(key) : this.#purgeSoft(key));
   }
 
-  async #replace(key: CacheKey<string>, mode: 'soft' | 'hard'): Promise<void> {
-    const before = mode === 'soft' ? await this.#options.shared.find(key) : undefined;
-    const version = nextTagVersion(before?.kind === 'value' ? before.value : undefined, mode);
-    const { entry, ttlMs } = this.#entryFor(key, version);
+  async #purgeHard(key: CacheKey<string>): Promise<void> {
+    const { entry, ttlMs } = this.#entryFor(key, firstTagVersion());
     await this.#options.backend.write(key.name, entry, { ttlMs, isCompared: false });
+  }
+
+  /**
+   * Keeps half of the version that it read, so it replaces that very entry or nothing: else it would bring back what a
+   * hard purge ended in between. Where another purge came first there is nothing left to do: whatever carried the
+   * tag when this one began carries a version that the other one replaced.
+   */
+  async #purgeSoft(key: CacheKey<string>): Promise<void> {
+    const { backend, shared } = this.#options;
+    const before = await shared.find(key);
+    if (before.kind === 'error') throw before.cause;
+    if (before.kind !== 'value') return this.#purgeHard(key);
+    const { entry, ttlMs } = this.#entryFor(key, softTagVersion(before.value));
+    await backend.replace(key.name, entry, { ttlMs, stamp: before.head.stamp });
   }
 
   async #versionOf(

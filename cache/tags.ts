@@ -14,10 +14,9 @@ export function firstTagVersion(): string {
   return `${newMark()}.${newMark()}`;
 }
 
-/** The version after a purge. `before` is undefined when the marker was lost: that counts as a hard purge. */
-export function nextTagVersion(before: string | undefined, mode: 'soft' | 'hard'): string {
-  const hard = before?.split('.')[0];
-  return mode === 'soft' && hard !== undefined ? `${hard}.${newMark()}` : firstTagVersion();
+/** The version after a soft purge. */
+export function softTagVersion(before: string): string {
+  return `${before.split('.')[0] ?? newMark()}.${newMark()}`;
 }
 
 /** Compares versions stored with something to the present ones, in the same order. */

@@ -26,6 +26,7 @@ export function memoryBackend(server: MemoryServer): Backend {
     claim: async (name, claim) => server.claim(name, claimMarker(claim, server.incarnation), claim),
     unclaim: async (name, token) => server.unclaim(name, token),
     purge: async (name, tombstone, options) => server.purge(name, tombstone, options),
+    replace: async (name, entry, options) => server.replace(name, entry, options),
     ensure: async (name, entry, ttlMs) => {
       const current = server.get(name);
       if (current !== undefined) return current;

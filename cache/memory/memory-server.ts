@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import type { ListLimits } from '../backend.ts';
-import { CLAIM_AT, HEADER_BYTES, REV_AT, TOKEN_LENGTH, encodeClaim } from '../entry.ts';
+import { CLAIM_AT, HEADER_BYTES, REV_AT, STAMP_AT, TOKEN_LENGTH, encodeClaim } from '../entry.ts';
 import { systemClock, type Clock } from '../../core/clock.ts';
 import { MemoryBus } from './memory-bus.ts';
 
@@ -104,6 +104,13 @@ export class MemoryServer {
     this.set(name, isBehind ? withRev(tombstone, currentRev) : tombstone, options.ttlMs);
   }
 
+  replace(name: string, entry: Buffer, options: { ttlMs: number; stamp: string }): boolean {
+    const current = this.get(name);
+    if (current === undefined || stampOf(current) !== options.stamp) return false;
+    this.set(name, entry, options.ttlMs);
+    return true;
+  }
+
   *names(): Iterable<string> {
     const nowMs = this.#clock.monotonicMs();
     // Without `get`, which would move every entry to the front while the walk is under way.
@@ -181,6 +188,7 @@ function withRev(entry: Buffer, rev: string): Buffer {
   return copy;
 }
 
+const stampOf = (bytes: Buffer): string => bytes.toString('latin1', STAMP_AT, HEADER_BYTES);
 const tokenOf = (bytes: Buffer): string => bytes.toString('latin1', CLAIM_AT, CLAIM_AT + TOKEN_LENGTH);
 const claimedUntilMs = (bytes: Buffer): number =>
   bytes.length < HEADER_BYTES ? 0 : Number(bytes.toString('latin1', CLAIM_AT + TOKEN_LENGTH, CLAIM_AT + 22));

@@ -84,7 +84,7 @@ function entryCommands(link: ServerLink, names: KeyNames, isCluster: boolean): E
 function compareCommands(
   link: ServerLink,
   { physical }: KeyNames,
-): Pick<Backend, 'write' | 'fill' | 'claim' | 'unclaim' | 'purge'> {
+): Pick<Backend, 'write' | 'fill' | 'claim' | 'unclaim' | 'purge' | 'replace'> {
   const run = (script: scripts.Script, name: string, args: (string | number | Buffer)[]): Promise<unknown> =>
     link.run(script.name, physical(name), (client) =>
       scripts.runScript(client, script, [physical(name)], args),
@@ -117,6 +117,8 @@ function compareCommands(
     purge: async (name, tombstone, { ttlMs, keepRev }) => {
       await run(scripts.PURGE, name, [tombstone, Math.ceil(ttlMs), String(keepRev).padStart(16, '0')]);
     },
+    replace: async (name, entry, { ttlMs, stamp }) =>
+      (await run(scripts.REPLACE, name, [entry, Math.ceil(ttlMs), stamp])) === 1,
   };
 }
 

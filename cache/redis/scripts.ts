@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Cluster, Redis } from 'ioredis';
-import { NO_CLAIM } from '../entry.ts';
+import { HEADER_BYTES, NO_CLAIM, STAMP_AT } from '../entry.ts';
 
 export type Client = Redis | Cluster;
 
@@ -74,6 +74,13 @@ if #head == 22 then
 end
 local reply = redis.pcall('SET', KEYS[1], grave, 'PX', ARGV[2])
 if type(reply) == 'table' and reply.err then redis.call('DEL', KEYS[1]) end
+return 1`,
+);
+
+export const REPLACE: Script = script(
+  'replace',
+  `if redis.call('GETRANGE', KEYS[1], ${STAMP_AT}, ${HEADER_BYTES - 1}) ~= ARGV[3] then return 0 end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 return 1`,
 );
 
