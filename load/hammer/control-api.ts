@@ -1,84 +1,121 @@
-import { once } from 'node:events';
-import { mkdir, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { dirname, join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { resourceKey } from '../../contracts/object-keys.ts';
-import type { StaticResource } from '../../contracts/manifest.ts';
-import type { SiteRecord } from '../../contracts/site.ts';
+import { createHash } from 'node:crypto';
+import { Pool } from 'undici';
+import type { Protections } from '../../cache/protections.ts';
+import { apiPaths, type BegunDeployment, type FlipResult } from '../../contracts/control-api.ts';
+import type { Manifest } from '../../contracts/manifest.ts';
+import { freePort } from '../../test/support/free-port.ts';
+import { startPostgres } from '../../test/support/postgres.ts';
+import { startNode, type StartedProcess } from '../../test/support/process.ts';
+import { stopProcess } from './stop-process.ts';
 
-const FILE: StaticResource = { kind: 'static', urlPath: '/build.txt', resourcePath: 'build.txt' };
+const TOKEN = 'hammer-administrator-token-0123456789';
+const DEPLOY_DOMAIN = 'example.app';
+
+/** An answer that is not the one hoped for, as opposed to none. */
+export class Refusal extends Error {}
 
 export type HammeredControlApi = {
   host: string;
   port: number;
-  /** Uploads a build of a host and commits it, as one database transaction would; answers its revision. */
-  commit(host: number): Promise<number>;
-  read(host: number): SiteRecord;
-  lookups: number;
+  /** A project; answers its own host. */
+  createProject(name: string): Promise<string>;
+  /** A whole deploy: begin, upload, finish. @throws when any of it fails. */
+  deploy(project: string, text: string, domains: readonly string[]): Promise<FlipResult>;
+  /** Ends the process as a crash does, and starts it again with the same database. */
+  crash(): Promise<void>;
   close(): Promise<void>;
 };
 
-/**
- * The source of truth, in the wire form of `deployments.getConfigByDomain`. It reads a host's revision when asked and
- * answers up to `slowMs` later, now and then much later: an answer under way may be overtaken by a flip, which is what
- * coherence has to withstand. Every revision is a deployment with one immutable file that tells its build.
- */
-export async function startControlApi(bucket: string, slowMs: number): Promise<HammeredControlApi> {
-  const revisions = new Map<number, number>();
-  const read = (host: number): SiteRecord => siteOf(host, revisions.get(host) ?? 0);
-  const server = createServer((request, response) => {
-    api.lookups += 1;
-    const host = /host-(\d+)\.example/.exec(domainOf(request.url ?? ''))?.[1];
-    const site = host === undefined || !revisions.has(Number(host)) ? undefined : read(Number(host));
-    const body = site === undefined ? UNKNOWN : { result: { data: { json: site } } };
-    const delayMs = Math.random() < 0.05 ? Math.random() * slowMs * 6 : Math.random() * slowMs;
-    void sleep(delayMs).then(() => {
-      response.writeHead(site === undefined ? 404 : 200, { 'Content-Type': 'application/json' });
-      response.end(JSON.stringify(body));
-      return undefined;
-    });
-  });
-  server.keepAliveTimeout = 60_000;
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const api: HammeredControlApi = {
-    host: '127.0.0.1',
-    port: (server.address() as AddressInfo).port,
-    commit: async (host) => {
-      const rev = (revisions.get(host) ?? 0) + 1;
-      await upload(bucket, siteOf(host, rev), String(rev));
-      revisions.set(host, rev);
-      return rev;
-    },
-    read,
-    lookups: 0,
-    close: async () => {
-      server.close();
-      server.closeAllConnections();
-      await once(server, 'close');
-    },
-  };
-  return api;
-}
-
-const UNKNOWN = {
-  error: { json: { message: 'no such domain', code: -32_004, data: { code: 'NOT_FOUND', httpStatus: 404 } } },
+export type ControlApiOptions = {
+  bucket: string;
+  stateDirectory: string;
+  /** What it is told of the cache. */
+  env: Readonly<Record<string, string>>;
+  /** Undefined: `control-api/main.ts` as it is in production. */
+  protections: Protections | undefined;
 };
 
-function siteOf(host: number, rev: number): SiteRecord {
-  return { deploymentId: `h${host}-r${rev}`, projectId: 'p', rev, config: { version: 1, resources: [FILE] } };
+/** The control API in a process of its own, on a PostgreSQL of its own, and a deployer that uses its HTTP form. */
+export async function startControlApi(options: ControlApiOptions): Promise<HammeredControlApi> {
+  const postgres = await startPostgres();
+  const port = await freePort();
+  const env = {
+    CONTROL_API_PORT: String(port),
+    CONTROL_API_TOKEN: TOKEN,
+    ORIGAN_DEPLOY_DOMAIN: DEPLOY_DOMAIN,
+    ORIGAN_STATE_DIR: options.stateDirectory,
+    DATABASE_URL: await postgres.createDatabase(),
+    BUCKET_URL: options.bucket,
+    SWEEP_INTERVAL_MS: '0',
+    ...options.env,
+  };
+  let program = await launch(env, options.protections);
+  const pool = new Pool(`http://127.0.0.1:${port}`, { connections: 32 });
+  return {
+    host: '127.0.0.1',
+    port,
+    createProject: async (name) => {
+      const project = await send<{ ref: string }>(
+        pool,
+        'POST',
+        apiPaths.projects(),
+        JSON.stringify({ name }),
+      );
+      return `${project.ref}.${DEPLOY_DOMAIN}`;
+    },
+    deploy: (project, text, domains) => deploy(pool, project, text, domains),
+    crash: async () => {
+      await program.stop('SIGKILL');
+      program = await launch(env, options.protections);
+    },
+    close: async () => {
+      await pool.destroy();
+      await stopProcess(program);
+      await postgres.close();
+    },
+  };
 }
 
-async function upload(bucket: string, site: SiteRecord, text: string): Promise<void> {
-  const path = join(bucket, resourceKey(site, FILE) ?? '');
-  await mkdir(dirname(path), { recursive: true });
-  await writeFile(path, text);
+async function launch(
+  env: Readonly<Record<string, string>>,
+  protections: Protections | undefined,
+): Promise<StartedProcess> {
+  const program =
+    protections === undefined
+      ? startNode('control-api/main.ts', { env })
+      : startNode('load/hammer/control-api-process.ts', { env, args: [JSON.stringify(protections)] });
+  await program.waitFor(/"msg":"the control API is ready"/);
+  return program;
 }
 
-function domainOf(url: string): string {
-  const input = new URL(url, 'http://localhost').searchParams.get('input') ?? '{}';
-  const { json } = JSON.parse(input) as { json?: { domain?: string } };
-  return json?.domain ?? '';
+/** One immutable file that tells its build. */
+async function deploy(
+  pool: Pool,
+  project: string,
+  text: string,
+  domains: readonly string[],
+): Promise<FlipResult> {
+  const hash = createHash('sha256').update(text).digest('hex');
+  const manifest: Manifest = {
+    version: 1,
+    resources: [
+      { kind: 'static', urlPath: '/build.txt', resourcePath: 'build.txt', hash, size: text.length },
+    ],
+  };
+  const body = JSON.stringify({ manifest, domains });
+  const begun = await send<BegunDeployment>(pool, 'POST', apiPaths.deployments(project), body);
+  if (begun.missing.length > 0) await send(pool, 'PUT', apiPaths.object(project, hash), text);
+  return send<FlipResult>(pool, 'POST', apiPaths.finish(project, begun.deployment.id), '{}');
+}
+
+async function send<Answer>(pool: Pool, method: 'POST' | 'PUT', path: string, body: string): Promise<Answer> {
+  const reply = await pool.request({
+    path,
+    method,
+    body,
+    headers: { authorization: `Bearer ${TOKEN}`, 'content-type': 'application/json' },
+  });
+  const text = await reply.body.text();
+  if (reply.statusCode >= 300) throw new Refusal(`${method} ${path}: ${reply.statusCode} ${text}`);
+  return (text === '' ? undefined : JSON.parse(text)) as Answer;
 }

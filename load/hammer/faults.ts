@@ -4,6 +4,7 @@ import type { CacheServer } from '../../test/support/cache-server.ts';
 import type { TcpProxy } from '../../test/support/tcp-proxy.ts';
 import type { HammeredControlApi } from './control-api.ts';
 import type { CutOff } from './cut-off.ts';
+import type { HammeredHost } from './deployer.ts';
 
 export type Scene = {
   servers: readonly CacheServer[];
@@ -14,6 +15,7 @@ export type Scene = {
   /** Gateways that reach neither: they alone may answer with an older build, marked. */
   cutOff: CutOff;
   controlApi: HammeredControlApi;
+  hosts: readonly HammeredHost[];
   leaseMs: number;
 };
 
@@ -28,6 +30,42 @@ const onlyOf = ({ servers }: Scene): CacheServer => {
   return server;
 };
 
+const CUT_OFF_IN_SILENCE: Fault = {
+  name: 'a gateway cut off from the cache in silence, longer than its lease',
+  run: async ({ proxies, leaseMs }) => {
+    const proxy = anyOf(proxies.slice(0, -1));
+    proxy?.stall();
+    await sleep(leaseMs * 2.5);
+    proxy?.allow();
+  },
+};
+
+const CACHE_EMPTIED: Fault = {
+  name: 'cache emptied',
+  run: async (scene) => {
+    const server = onlyOf(scene);
+    const admin = server.admin();
+    for (let times = 0; times < 3; times += 1) {
+      await admin.flushall();
+      await sleep(300);
+    }
+    admin.disconnect();
+  },
+};
+
+const KEYS_DELETED: Fault = {
+  name: 'keys deleted behind our back',
+  run: async (scene) => {
+    const server = onlyOf(scene);
+    const admin = server.admin();
+    for (let times = 0; times < 40; times += 1) {
+      await admin.del(`domain:${anyOf(scene.hosts)?.name}`);
+      await sleep(20);
+    }
+    admin.disconnect();
+  },
+};
+
 const SINGLE: readonly Fault[] = [
   {
     name: 'connections cut one by one',
@@ -38,39 +76,9 @@ const SINGLE: readonly Fault[] = [
       }
     },
   },
-  {
-    name: 'a gateway cut off from the cache in silence, longer than its lease',
-    run: async ({ proxies, leaseMs }) => {
-      const proxy = anyOf(proxies.slice(0, -1));
-      proxy?.stall();
-      await sleep(leaseMs * 2.5);
-      proxy?.allow();
-    },
-  },
-  {
-    name: 'cache emptied',
-    run: async (scene) => {
-      const server = onlyOf(scene);
-      const admin = server.admin();
-      for (let times = 0; times < 3; times += 1) {
-        await admin.flushall();
-        await sleep(300);
-      }
-      admin.disconnect();
-    },
-  },
-  {
-    name: 'keys deleted behind our back',
-    run: async (scene) => {
-      const server = onlyOf(scene);
-      const admin = server.admin();
-      for (let times = 0; times < 40; times += 1) {
-        await admin.del(`domain:host-${times % 20}.example`);
-        await sleep(20);
-      }
-      admin.disconnect();
-    },
-  },
+  CUT_OFF_IN_SILENCE,
+  CACHE_EMPTIED,
+  KEYS_DELETED,
   {
     name: 'cache server stopped (SIGSTOP)',
     run: async (scene) => {
@@ -100,6 +108,10 @@ const SINGLE: readonly Fault[] = [
       await after.config('SET', 'save', '');
       after.disconnect();
     },
+  },
+  {
+    name: 'the control API killed in the middle of flips, started again',
+    run: ({ controlApi }) => controlApi.crash(),
   },
   {
     name: 'a gateway cut off from the cache and the control API',
@@ -173,3 +185,6 @@ export const FAULTS: Readonly<Record<'single' | 'cluster', readonly Fault[]>> = 
   single: SINGLE,
   cluster: CLUSTER,
 };
+
+/** What brings a missing guard to light soonest. */
+export const PROVOKING_FAULTS: readonly Fault[] = [KEYS_DELETED, CUT_OFF_IN_SILENCE, CACHE_EMPTIED];

@@ -2,8 +2,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Pool } from 'undici';
 import type { Protections } from '../../cache/protections.ts';
 import { freePort } from '../../test/support/free-port.ts';
-import { startNode, type StartedProcess } from '../../test/support/process.ts';
+import { startNode } from '../../test/support/process.ts';
+import type { HammeredHost } from './deployer.ts';
 import { sharedNowMs, type Oracle } from './oracle.ts';
+import { stopProcess } from './stop-process.ts';
 
 /** Concurrent clients of each gateway. */
 const CLIENTS = 8;
@@ -13,7 +15,7 @@ export type HammeredGateway = { close(): Promise<void> };
 
 export type GatewayOptions = {
   index: number;
-  hosts: number;
+  hosts: readonly HammeredHost[];
   env: Readonly<Record<string, string>>;
   /** Undefined: `gateway/main.ts` as it is in production. */
   protections: Protections | undefined;
@@ -41,25 +43,25 @@ export async function startGateway(oracle: Oracle, options: GatewayOptions): Pro
   return {
     close: async () => {
       await stopAsking();
-      await stop(program);
+      await stopProcess(program);
     },
   };
 }
 
-type Asked = { index: number; hosts: number; port: number };
+type Asked = { index: number; hosts: readonly HammeredHost[]; port: number };
 
 function startClients(oracle: Oracle, { index, hosts, port }: Asked): () => Promise<void> {
   const pool = new Pool(`http://127.0.0.1:${port}`, { connections: CLIENTS });
   const state = { isOver: false };
   const client = async (): Promise<void> => {
     while (!state.isOver) {
-      const host = Math.floor(Math.random() * hosts);
+      const host = Math.floor(Math.random() * hosts.length);
       const startedAtMs = sharedNowMs();
-      const { rev, isLastKnownGood } = await ask(pool, host);
+      const { rev, isLastKnownGood } = await ask(pool, hosts[host]?.name ?? '');
       if (!state.isOver || rev !== -2)
         oracle.judge({ gateway: index, host, rev, startedAtMs, isLastKnownGood });
       // Now and then a pause, so that clients run apart.
-      if (Math.random() < 0.1) await sleep(Math.random() * LONGEST_PAUSE_MS);
+      if (Math.random() < 0.5) await sleep(Math.random() * LONGEST_PAUSE_MS);
     }
   };
   const clients = Array.from({ length: CLIENTS }, client);
@@ -73,10 +75,9 @@ function startClients(oracle: Oracle, { index, hosts, port }: Asked): () => Prom
 type Answered = { rev: number; isLastKnownGood: boolean };
 
 /** The file tells its build; 404 is "no such site", and everything else a failure. */
-async function ask(pool: Pool, host: number): Promise<Answered> {
+async function ask(pool: Pool, host: string): Promise<Answered> {
   try {
-    const headers = { host: `host-${host}.example` };
-    const reply = await pool.request({ path: '/build.txt', method: 'GET', headers });
+    const reply = await pool.request({ path: '/build.txt', method: 'GET', headers: { host } });
     const text = await reply.body.text();
     const isLastKnownGood = /last-known-good/.test(String(reply.headers['cache-status']));
     const isBuild = reply.statusCode === 200 && /^\d+$/.test(text);
@@ -84,10 +85,4 @@ async function ask(pool: Pool, host: number): Promise<Answered> {
   } catch {
     return { rev: -2, isLastKnownGood: false };
   }
-}
-
-async function stop(program: StartedProcess): Promise<void> {
-  const timer = setTimeout(() => program.child.kill('SIGKILL'), 10_000);
-  await program.stop();
-  clearTimeout(timer);
 }

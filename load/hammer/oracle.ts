@@ -9,7 +9,11 @@ export type Observation = {
   isLastKnownGood: boolean;
 };
 
-export type Violation = Observation & { floor: number };
+export type Violation = Observation & {
+  floor: number;
+  /** What was being done to the system when the answer came. */
+  during: string;
+};
 
 type Acknowledged = { atMs: number; rev: number };
 
@@ -24,6 +28,8 @@ export class Oracle {
   failures = 0;
   absences = 0;
   flips = 0;
+  /** What is being done to the system. */
+  during = '';
   readonly violations: Violation[] = [];
   readonly #mayBeOlder: (gateway: number, startedAtMs: number) => boolean;
   readonly #acknowledged = new Map<number, Acknowledged[]>();
@@ -49,7 +55,7 @@ export class Oracle {
     const isExcepted =
       observation.isLastKnownGood && this.#mayBeOlder(observation.gateway, observation.startedAtMs);
     if (isExcepted) this.markedOlder += 1;
-    else this.violations.push({ ...observation, floor });
+    else this.violations.push({ ...observation, floor, during: this.during });
   }
 
   /** The highest revision acknowledged before a moment. */

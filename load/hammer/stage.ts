@@ -1,77 +1,85 @@
-import type { Cache } from '../../cache/cache.ts';
-import { cacheShape, toCacheConfig, type CacheConfig } from '../../cache/config.ts';
-import { openCache } from '../../cache/open-cache.ts';
 import type { Protections } from '../../cache/protections.ts';
-import { silentLogger } from '../../core/log.ts';
-import { createRegistry } from '../../core/metrics.ts';
 import { startCacheCluster } from '../../test/support/cache-cluster.ts';
 import { startCacheServer, type CacheServer } from '../../test/support/cache-server.ts';
 import { startTcpProxy, type TcpProxy } from '../../test/support/tcp-proxy.ts';
 import { makeTempDir } from '../../test/support/temp-dir.ts';
 import { startControlApi } from './control-api.ts';
 import type { CutOff } from './cut-off.ts';
+import { Deployer } from './deployer.ts';
 import type { Scene } from './faults.ts';
 import { startGateway } from './gateways.ts';
 import type { Oracle } from './oracle.ts';
 
-export const HOSTS = 20;
 const GATEWAYS = 3;
 const LEASE_MS = 1000;
 /** Longer than the lease, so that only the lease keeps a gateway that was cut off from using its copies. */
 const NEAR_TTL_MS = 3000;
-/** Answers of the control API take up to this long, and now and then six times as long. */
+/** Domains end this often, so that gateways refill them all the time, in the middle of flips. */
+const TTL_SECONDS = 1;
+/** Answers of the control API take up to this much longer, and now and then six times as much. */
 const SLOW_MS = 40;
-/** Connections run apart by up to this much. */
-const SPREAD_MS = 20;
+/** Answers of the cache server: connections run apart by the first, single answers are late by the second. */
+const SPREAD_MS = 5;
+const JITTER_MS = 15;
 
 export type Topology = 'single' | 'cluster';
 
-export type Stage = { scene: Scene; writer: Cache; close(): Promise<void> };
+export type Stage = { scene: Scene; deployer: Deployer; close(): Promise<void> };
 
 export type StageOptions = {
   topology: Topology;
   /** Undefined: all of them, as in production. */
   protections: Protections | undefined;
   cutOff: CutOff;
+  oracle: Oracle;
+  /** Longest pause between two deploys of one project. */
+  pauseMs: number;
 };
 
 type Servers = { servers: readonly CacheServer[]; proxies: readonly TcpProxy[]; close(): Promise<void> };
 
-/** Cache servers, a control API, three gateway processes; the control API's own cache client is the writer. */
-export async function buildStage(options: StageOptions, oracle: Oracle): Promise<Stage> {
-  const { topology, protections, cutOff } = options;
-  const bucket = await makeTempDir('hammer');
-  const controlApi = await startControlApi(bucket.path, SLOW_MS);
-  for (let index = 0; index < HOSTS; index += 1) await controlApi.commit(index);
+/** Cache servers, the control API and three gateways, each in a process of its own, with proxies in between. */
+export async function buildStage(options: StageOptions): Promise<Stage> {
+  const { topology, protections, cutOff, oracle, pauseMs } = options;
+  const [bucket, state] = await Promise.all([makeTempDir('hammer'), makeTempDir('hammer')]);
   const servers = topology === 'single' ? await oneServer() : await cluster();
-  const writer = openCache(writerConfig(servers, topology), {
-    log: silentLogger(),
-    registry: createRegistry(),
-    instance: 'control-api',
+  const controlApi = await startControlApi({
+    bucket: bucket.path,
+    stateDirectory: state.path,
+    env: cacheEnv(servers, topology, GATEWAYS),
     protections,
   });
-  await writer.connect();
+  const deployer = new Deployer({ api: controlApi, oracle, pauseMs });
+  await deployer.prepare();
   const { host, port } = controlApi;
   const lookupProxies = await Promise.all(
     Array.from({ length: GATEWAYS }, () => startTcpProxy({ host, port })),
   );
+  for (const proxy of lookupProxies) proxy.setJitterMs(SLOW_MS);
   const gateways = await Promise.all(
     lookupProxies.map((lookups, index) => {
       const env = { ...cacheEnv(servers, topology, index), ...originEnv(lookups, bucket.path) };
-      return startGateway(oracle, { index, hosts: HOSTS, env, protections });
+      return startGateway(oracle, { index, hosts: deployer.hosts, env, protections });
     }),
   );
   const { servers: started, proxies } = servers;
   return {
-    scene: { servers: started, proxies, lookupProxies, cutOff, controlApi, leaseMs: LEASE_MS },
-    writer,
+    scene: {
+      servers: started,
+      proxies,
+      lookupProxies,
+      cutOff,
+      controlApi,
+      leaseMs: LEASE_MS,
+      hosts: deployer.hosts,
+    },
+    deployer,
     close: async () => {
       await Promise.all(gateways.map((gateway) => gateway.close()));
-      await writer.close();
       await Promise.all(lookupProxies.map((proxy) => proxy.close()));
       await controlApi.close();
       await servers.close();
-      await bucket.remove();
+      await Promise.all([bucket.remove(), state.remove()]);
     },
   };
 }
@@ -80,7 +88,11 @@ export async function buildStage(options: StageOptions, oracle: Oracle): Promise
 async function oneServer(): Promise<Servers> {
   const server = await startCacheServer();
   const proxies = await Promise.all(Array.from({ length: GATEWAYS + 1 }, () => startTcpProxy(server)));
-  for (const proxy of proxies) proxy.setSpreadMs(SPREAD_MS);
+  for (const [index, proxy] of proxies.entries()) {
+    proxy.setSpreadMs(SPREAD_MS);
+    // Only before gateways: whoever flips is quick, so that what gateways read is often overtaken.
+    if (index < GATEWAYS) proxy.setJitterMs(JITTER_MS);
+  }
   return {
     servers: [server],
     proxies,
@@ -110,10 +122,7 @@ function cacheEnv({ servers, proxies }: Servers, topology: Topology, index: numb
     CACHE_TOPOLOGY: topology,
     CACHE_LEASE_MS: String(LEASE_MS),
     CACHE_L1_TTL_MS: String(NEAR_TTL_MS),
+    CACHE_TTL_DEFAULT: String(TTL_SECONDS),
     CACHE_TIMEOUT_MS: '100',
   };
-}
-
-function writerConfig(servers: Servers, topology: Topology): CacheConfig {
-  return toCacheConfig(cacheShape.parse(cacheEnv(servers, topology, GATEWAYS)));
 }

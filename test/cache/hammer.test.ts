@@ -12,6 +12,7 @@ describe('coherence under fire', () => {
       expect(report.violations).toEqual([]);
       expect(report.failures).toBe(0);
       expect(report.absences).toBe(0);
+      expect(report.refusals).toEqual([]);
       // As many as a busy machine gets through: every fault once. The whole number is for `npm run hammer`.
       expect(report.observations).toBeGreaterThan(1000);
       expect(report.flips).toBeGreaterThan(50);

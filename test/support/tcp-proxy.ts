@@ -21,22 +21,25 @@ export type TcpProxy = {
   setDelayMs(delayMs: number): void;
   /** Gives every new connection a delay of its own, up to this long, so that they run apart; order is kept. */
   setSpreadMs(spreadMs: number): void;
+  /** Delays every chunk from the server by chance, up to this long and now and then six times as long; order is kept. */
+  setJitterMs(jitterMs: number): void;
   close(): Promise<void>;
 };
 
 /** A proxy on the loopback interface that can do to connections what networks do. */
 export async function startTcpProxy(target: { host: string; port: number }): Promise<TcpProxy> {
-  const state = { isStalled: false, isRefusing: false, delayMs: 0, spreadMs: 0 };
+  const state = { isStalled: false, isRefusing: false, delayMs: 0, spreadMs: 0, jitterMs: 0 };
   const pairs = new Set<[Socket, Socket]>();
   const held: (() => void)[] = [];
   const forward = (from: Socket, to: Socket, isAnswer: boolean): void => {
     const ownDelayMs = isAnswer ? Math.random() * state.spreadMs : 0;
+    const passLater = createDelayLine();
     from.on('data', (chunk: Buffer) => {
       const pass = (): void => {
         if (!to.destroyed) to.write(chunk);
       };
       if (state.isStalled) held.push(pass);
-      else if (isAnswer && state.delayMs + ownDelayMs > 0) setTimeout(pass, state.delayMs + ownDelayMs);
+      else if (isAnswer) passLater(pass, state.delayMs + ownDelayMs + chanceDelayMs(state.jitterMs));
       else pass();
     });
   };
@@ -96,10 +99,35 @@ export async function startTcpProxy(target: { host: string; port: number }): Pro
     setSpreadMs: (spreadMs) => {
       state.spreadMs = spreadMs;
     },
+    setJitterMs: (jitterMs) => {
+      state.jitterMs = jitterMs;
+    },
     close: async () => {
       cut();
       server.close();
       await once(server, 'close');
     },
+  };
+}
+
+function chanceDelayMs(jitterMs: number): number {
+  return Math.random() * (Math.random() < 0.05 ? jitterMs * 6 : jitterMs);
+}
+
+/** Calls each of its tasks after a delay, and never before one that was given earlier. */
+function createDelayLine(): (task: () => void, delayMs: number) => void {
+  const waiting: { task: () => void; dueAtMs: number }[] = [];
+  let lastDueAtMs = 0;
+  const runDue = (): void => {
+    while ((waiting[0]?.dueAtMs ?? Number.POSITIVE_INFINITY) <= performance.now()) waiting.shift()?.task();
+    const [next] = waiting;
+    if (next !== undefined) setTimeout(runDue, Math.max(1, next.dueAtMs - performance.now()));
+  };
+  return (task, delayMs) => {
+    if (delayMs === 0 && waiting.length === 0) return task();
+    lastDueAtMs = Math.max(lastDueAtMs, performance.now() + delayMs);
+    waiting.push({ task, dueAtMs: lastDueAtMs });
+    if (waiting.length === 1) setTimeout(runDue, delayMs);
+    return undefined;
   };
 }
