@@ -5,6 +5,7 @@ import type { Logger } from '../core/log.ts';
 import type { ObjectStore } from '../store/object-store.ts';
 import type { ControlApiConfig } from './config.ts';
 import type { SiteReader } from './deployments/site-by-host.ts';
+import type { Belief } from './endings/belief.ts';
 import type { Database, OpenDatabase } from './database/database.ts';
 import type { TokenMaker } from './github/installation-tokens.ts';
 import type { ControlApiMetrics } from './metrics.ts';
@@ -22,6 +23,8 @@ export type Context = {
   sites: SiteReader;
   /** Deployments that are being finished by this process: a repeated request joins the first. */
   finishing: Map<string, Promise<FlipResult>>;
+  /** What of the cache may be gone by. */
+  belief: Belief;
   /** Whether this process has noted something that the cache could not be told. */
   untold: { hasAny: boolean };
   /** Undefined where no GitHub App is configured. */

@@ -9,6 +9,8 @@ import type { ObjectStore } from '../store/object-store.ts';
 import { bootstrap, bootstrapToken } from './access/bootstrap.ts';
 import type { ControlApiConfig } from './config.ts';
 import type { Context } from './context.ts';
+import { Belief } from './endings/belief.ts';
+import { tellEndings } from './endings/endings.ts';
 import { createTokenMaker } from './github/installation-tokens.ts';
 import { createMetrics } from './metrics.ts';
 import { openDatabase } from './database/open-database.ts';
@@ -59,7 +61,12 @@ export async function startControlApi(config: ControlApiConfig, parts: ControlAp
     opened.push(database);
     const { db } = database;
     const adminToken = await bootstrapToken(config, log);
-    await bootstrap(db, cache, adminToken);
+    const replaced = await bootstrap(db, adminToken);
+    const untold = { hasAny: false };
+    const onUntold = (): void => void (untold.hasAny = true);
+    const belief = new Belief({ database, clock, log, onUntold });
+    opened.push(belief);
+    await belief.open();
     const context: Context = {
       config,
       database,
@@ -70,12 +77,14 @@ export async function startControlApi(config: ControlApiConfig, parts: ControlAp
       clock,
       sites: createSiteReader(db),
       finishing: new Map(),
-      untold: { hasAny: false },
+      belief,
+      untold,
       github: createTokenMaker(config),
       metrics: createMetrics(registry),
     };
     const server = await listen(createRoutes(context, allOperations).fetch, config);
     opened.push(server);
+    await tellEndings(context, replaced);
     await publishPending(context);
     opened.push(scheduleSweeps(context));
     const admin = await listenForOperators(context, registry);

@@ -2,26 +2,24 @@ import { randomUUID } from 'node:crypto';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { and, eq, ne } from 'drizzle-orm';
-import type { Cache } from '../../cache/cache.ts';
 import { keys } from '../../cache/keys.ts';
 import type { Logger } from '../../core/log.ts';
 import type { ControlApiConfig } from '../config.ts';
 import { inTransaction, type Database } from '../database/database.ts';
 import { apiTokens, memberships, organizations, users } from '../database/schema.ts';
+import { noteEndings, type Ending } from '../endings/endings.ts';
 import { createTokenText, hashToken } from './token.ts';
 
 const TOKEN_NAME = 'bootstrap';
 const ADMIN = 'admin';
 const ORGANIZATION = 'default';
 
-/** Makes sure that there is an administrator, an organization of theirs, and that the configured token is theirs. */
-export async function bootstrap(db: Database, cache: Cache, token: string): Promise<void> {
-  const replaced = await writeBootstrap(db, hashToken(token));
-  await cache.invalidateMany(replaced.map((hash) => keys.apiToken(hash)));
-}
-
-/** Answers the hashes of the tokens that the configured one replaces. */
-async function writeBootstrap(db: Database, hash: string): Promise<string[]> {
+/**
+ * Makes sure that there is an administrator, an organization of theirs, and that the configured token is theirs. Answers
+ * what it ended: the tokens that the configured one replaces.
+ */
+export async function bootstrap(db: Database, token: string): Promise<Ending[]> {
+  const hash = hashToken(token);
   return await inTransaction(db, async (tx) => {
     await tx.insert(users).values({ id: randomUUID(), name: ADMIN, isAdmin: true }).onConflictDoNothing();
     await tx.insert(organizations).values({ id: randomUUID(), name: ORGANIZATION }).onConflictDoNothing();
@@ -40,7 +38,10 @@ async function writeBootstrap(db: Database, hash: string): Promise<string[]> {
       .insert(apiTokens)
       .values({ id: randomUUID(), userId, name: TOKEN_NAME, hash })
       .onConflictDoNothing();
-    return replaced.map((row) => row.hash);
+    return await noteEndings(
+      tx,
+      replaced.map((row) => keys.apiToken(row.hash)),
+    );
   });
 }
 

@@ -3,7 +3,7 @@ import { keys } from '../../cache/keys.ts';
 import type { Context } from '../context.ts';
 import { apiTokens, users } from '../database/schema.ts';
 import { Failure } from '../failure.ts';
-import { remember } from '../remember.ts';
+import { remember } from '../endings/remember.ts';
 import { bearerToken, hashToken } from './token.ts';
 
 /** Who sends a request. */
@@ -23,7 +23,7 @@ export async function authenticate(context: Context, authorization: string | und
   const hash = hashToken(token);
   let expiresAtMs: number | undefined;
   const caller = await remember(
-    context.cache,
+    context,
     keys.apiToken(hash),
     async () => {
       const found = await findOwner(context, hash);

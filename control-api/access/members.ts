@@ -5,9 +5,10 @@ import type { Deleted, Role } from '../../contracts/control-api.ts';
 import type { Context } from '../context.ts';
 import { inTransaction, isUniqueViolation, type Database } from '../database/database.ts';
 import { memberships, organizations, users } from '../database/schema.ts';
+import { endEverywhere, noteEndings } from '../endings/endings.ts';
 import { Failure, notFound } from '../failure.ts';
 import type { Caller } from './caller.ts';
-import { endPermissions, notePermissionChange } from './permissions.ts';
+import { permissionKeys } from './permissions.ts';
 import { forbidden, hasRight } from './rights.ts';
 import { findUser } from './users.ts';
 
@@ -19,18 +20,18 @@ export async function createOrganization(
 ): Promise<Organization> {
   const organization = { id: randomUUID(), name };
   try {
-    await inTransaction(context.db, async (tx) => {
+    const endings = await inTransaction(context.db, async (tx) => {
       await tx.insert(organizations).values(organization);
       const { userId } = caller;
       await tx.insert(memberships).values({ organizationId: organization.id, userId, role: 'owner' });
-      await notePermissionChange(tx, [userId]);
+      return await noteEndings(tx, permissionKeys([userId]));
     });
+    await endEverywhere(context, endings);
+    return organization;
   } catch (error) {
     if (!isUniqueViolation(error)) throw error;
     throw new Failure('CONFLICT', `The organization name ${JSON.stringify(name)} is taken.`);
   }
-  await endPermissions(context, [caller.userId]);
-  return organization;
 }
 
 export async function listMembers({ db }: Context, organization: Organization): Promise<Member[]> {
@@ -55,15 +56,15 @@ export async function changeMember(context: Context, change: MemberChange): Prom
   const user = await findUser(context.db, change.user);
   // Asked before the transaction: the embedded database has one connection.
   const mayOwn = (await hasRight(context, change.caller, organization.id, 'own')) === 'yes';
-  await inTransaction(context.db, async (tx) => {
+  const endings = await inTransaction(context.db, async (tx) => {
     const before = await holdMembership(tx, organization.id, user.id);
     if ((role === 'owner' || before === 'owner') && !mayOwn) throw forbidden('own');
     if (role === undefined && before === undefined) throw notFound('member', change.user);
     await writeMembership(tx, { organizationId: organization.id, userId: user.id, role });
     await refuseWithoutOwner(tx, organization);
-    await notePermissionChange(tx, [user.id]);
+    return await noteEndings(tx, permissionKeys([user.id]));
   });
-  await endPermissions(context, [user.id]);
+  await endEverywhere(context, endings);
   return role === undefined
     ? { kind: 'member', id: user.id, objects: 0, bytes: 0 }
     : { userId: user.id, name: user.name, role };

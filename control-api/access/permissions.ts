@@ -1,15 +1,15 @@
-import { asc, eq, inArray } from 'drizzle-orm';
-import { keys } from '../../cache/keys.ts';
+import { asc, eq } from 'drizzle-orm';
+import { keys, type CacheKey } from '../../cache/keys.ts';
 import { roleSchema } from '../../contracts/control-api-answers.ts';
 import type { Role } from '../../contracts/control-api.ts';
 import type { Context } from '../context.ts';
 import type { Database } from '../database/database.ts';
-import { memberships, pendingPermissions, projects } from '../database/schema.ts';
-import { remember } from '../remember.ts';
+import { memberships, projects } from '../database/schema.ts';
+import { remember } from '../endings/remember.ts';
 
 /** The user's role in each organization, through the cache. */
 export async function rolesOf(context: Context, userId: string): Promise<Map<string, Role>> {
-  const entries = await remember(context.cache, keys.userOrgs(userId), async () => {
+  const entries = await remember(context, keys.userOrgs(userId), async () => {
     const rows = await context.db
       .select({ organizationId: memberships.organizationId, role: memberships.role })
       .from(memberships)
@@ -21,7 +21,7 @@ export async function rolesOf(context: Context, userId: string): Promise<Map<str
 
 /** Ids of the projects that the user may see, through the cache. */
 export async function projectsOf(context: Context, userId: string): Promise<string[]> {
-  const ids = await remember(context.cache, keys.userProjects(userId), async () => {
+  const ids = await remember(context, keys.userProjects(userId), async () => {
     const rows = await context.db
       .select({ id: projects.id })
       .from(projects)
@@ -33,41 +33,9 @@ export async function projectsOf(context: Context, userId: string): Promise<stri
   return ids ?? [];
 }
 
-/**
- * Notes, in the transaction that changes what users may do, that what the cache says of them must end. Call
- * `endPermissions` after the commit; what a crash prevents is done by the next run of the schedule.
- */
-export async function notePermissionChange(tx: Database, userIds: readonly string[]): Promise<void> {
-  if (userIds.length === 0) return;
-  await tx
-    .insert(pendingPermissions)
-    .values(userIds.map((userId) => ({ userId })))
-    .onConflictDoNothing();
-}
-
-/** From its return on no control API answers from permissions of before. */
-export async function endPermissions(context: Context, userIds: readonly string[]): Promise<void> {
-  if (userIds.length === 0) return;
-  const { cache, db } = context;
-  const ended = userIds.flatMap((id) => [keys.userOrgs(id), keys.userProjects(id)]);
-  const { isComplete } = await cache.invalidateMany(ended);
-  if (!isComplete && cache.state() !== 'disabled') {
-    context.untold.hasAny = true;
-    return;
-  }
-  await db.delete(pendingPermissions).where(inArray(pendingPermissions.userId, [...userIds]));
-}
-
-/** Ends what earlier changes could not. */
-export async function endPendingPermissions(context: Context): Promise<void> {
-  const rows = await context.db
-    .select({ id: pendingPermissions.userId })
-    .from(pendingPermissions)
-    .limit(1000);
-  await endPermissions(
-    context,
-    rows.map(({ id }) => id),
-  );
+/** What the cache says of these users: ends with a change of their memberships, or of their organizations' projects. */
+export function permissionKeys(userIds: readonly string[]): CacheKey<unknown>[] {
+  return userIds.flatMap((id) => [keys.userOrgs(id), keys.userProjects(id)]);
 }
 
 /** Everybody in an organization. */

@@ -4,7 +4,9 @@ import { keys } from '../../cache/keys.ts';
 import type { CreatedToken, CreateToken, TokenInfo } from '../../contracts/control-api-admin.ts';
 import type { Deleted } from '../../contracts/control-api.ts';
 import type { Context } from '../context.ts';
+import { inTransaction } from '../database/database.ts';
 import { apiTokens } from '../database/schema.ts';
+import { endEverywhere, noteEndings } from '../endings/endings.ts';
 import { Failure, notFound } from '../failure.ts';
 import type { Caller } from './caller.ts';
 import { createTokenText, hashToken } from './token.ts';
@@ -59,13 +61,12 @@ export async function revokeToken(context: Context, caller: Caller, id: string):
   const isAllowed: SQL | undefined = caller.isAdmin
     ? eq(apiTokens.id, id)
     : and(eq(apiTokens.id, id), eq(apiTokens.userId, caller.userId));
-  const [row] = await context.db.delete(apiTokens).where(isAllowed).returning({ hash: apiTokens.hash });
-  if (row === undefined) throw notFound('token', id);
-  const { isComplete } = await context.cache.invalidate(keys.apiToken(row.hash));
-  if (!isComplete && context.cache.state() === 'down') {
-    const advice = 'it may still be accepted for up to five minutes where the cache is reached';
-    throw new Failure('CACHE_FAILED', `The token is revoked, but the cache could not be told: ${advice}.`);
-  }
+  const endings = await inTransaction(context.db, async (tx) => {
+    const [row] = await tx.delete(apiTokens).where(isAllowed).returning({ hash: apiTokens.hash });
+    if (row === undefined) throw notFound('token', id);
+    return await noteEndings(tx, [keys.apiToken(row.hash)]);
+  });
+  await endEverywhere(context, endings);
   return { kind: 'token', id, objects: 0, bytes: 0 };
 }
 

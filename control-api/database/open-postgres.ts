@@ -25,6 +25,8 @@ export async function openPostgres(
   });
   // An idle connection that breaks: without a listener it would end the process.
   pool.on('error', (error) => log.warn({ error: error.message }, 'a database connection broke'));
+  // One that breaks between two queries of a transaction: the next query fails, and that is all that shall.
+  pool.on('connect', (client) => client.on('error', () => undefined));
   const counter = countQueries();
   try {
     await pool.query('select 1');

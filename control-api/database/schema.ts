@@ -289,10 +289,14 @@ export const pendingDeletions: Table<{
   createdAt: time().notNull().defaultNow(),
 });
 
-export const pendingPermissions: Table<{
-  userId: Given<string>;
+export const pendingEndings: Table<{
+  id: Filled<number>;
+  family: Given<string>;
+  name: Given<string>;
   createdAt: Filled<Date>;
-}> = pgTable('pending_permissions', {
-  userId: uuid().notNull(),
+}> = pgTable('pending_endings', {
+  id: long().notNull().generatedAlwaysAsIdentity(),
+  family: text().notNull(),
+  name: text().notNull(),
   createdAt: time().notNull().defaultNow(),
 });

@@ -5,6 +5,7 @@ import type { Context } from '../context.ts';
 import { nextDomainRevision } from '../database/columns.ts';
 import { inTransaction, type Database } from '../database/database.ts';
 import { deployments, domains, tracks } from '../database/schema.ts';
+import { noteEndings, tellEndings, type Ending } from '../endings/endings.ts';
 import { Failure, notFound } from '../failure.ts';
 import type { ProjectRow } from '../projects/project.ts';
 import { collectObjects } from '../sweep/collect-objects.ts';
@@ -20,9 +21,10 @@ export async function deleteDeployment(
   context: Context,
   { project, id }: { project: Pick<ProjectRow, 'id'>; id: string },
 ): Promise<Deleted> {
-  const hosts = await inTransaction(context.db, (tx) => deleteRows(tx, project.id, id));
+  const { hosts, endings } = await inTransaction(context.db, (tx) => deleteRows(tx, project.id, id));
   await publish(context, hosts);
-  await context.cache.del([...keysOfDeployment(id), keys.functionLogs(id)]);
+  await tellEndings(context, endings);
+  await context.cache.del([keys.functionLogs(id)]);
   await deletePrefix(context, prefixOfDeployment(id));
   const collected = await collectObjects(context, project.id);
   return { kind: 'deployment', id, ...collected };
@@ -32,7 +34,11 @@ export function prefixOfDeployment(id: string): string {
   return `deployments/${id}/`;
 }
 
-async function deleteRows(tx: Database, projectId: string, id: string): Promise<Shown[]> {
+async function deleteRows(
+  tx: Database,
+  projectId: string,
+  id: string,
+): Promise<{ hosts: Shown[]; endings: Ending[] }> {
   const isThis = and(eq(deployments.id, id), eq(deployments.projectId, projectId));
   const [row] = await tx.select({ id: deployments.id }).from(deployments).where(isThis).for('update');
   if (row === undefined) throw notFound('deployment', id);
@@ -46,7 +52,7 @@ async function deleteRows(tx: Database, projectId: string, id: string): Promise<
   const hosts = await endHosts(tx, id);
   await noteDeletion(tx, prefixOfDeployment(id));
   await tx.delete(deployments).where(isThis);
-  return hosts;
+  return { hosts, endings: await noteEndings(tx, keysOfDeployment(id)) };
 }
 
 /** A last revision for each host, so that its end beats every earlier answer in the caches. */

@@ -9,7 +9,8 @@ import { inTransaction, type Database } from '../database/database.ts';
 import { environmentRevisions, environments } from '../database/schema.ts';
 import { Failure } from '../failure.ts';
 import type { ProjectRow } from '../projects/project.ts';
-import { remember } from '../remember.ts';
+import { noteEndings, tellEndings } from '../endings/endings.ts';
+import { remember } from '../endings/remember.ts';
 import { packVariables, readVariables } from './revision.ts';
 
 const MAX_VARIABLES = 500;
@@ -18,7 +19,7 @@ const MAX_BYTES: number = 256 * 1024;
 
 /** Names of variables only, through the cache: values never go there in clear. */
 export async function listEnvironments(context: Context, project: ProjectRow): Promise<EnvironmentInfo[]> {
-  const found = await remember(context.cache, keys.projectEnvironments(project.id), () =>
+  const found = await remember(context, keys.projectEnvironments(project.id), () =>
     selectEnvironments(context.db, project.id),
   );
   return (found ?? []).map(toInfo);
@@ -50,8 +51,11 @@ export async function changeEnvironment(
   context: Context,
   change: EnvironmentChange,
 ): Promise<EnvironmentInfo> {
-  await inTransaction(context.db, (tx) => addRevision(tx, context, change));
-  await context.cache.invalidate(keys.projectEnvironments(change.project.id));
+  const endings = await inTransaction(context.db, async (tx) => {
+    await addRevision(tx, context, change);
+    return await noteEndings(tx, [keys.projectEnvironments(change.project.id)]);
+  });
+  await tellEndings(context, endings);
   return await getEnvironment(context, { ...change, reveal: false });
 }
 

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { createAppAuth } from '@octokit/auth-app';
 import { request } from '@octokit/request';
 import { z } from 'zod';
-import { githubTokenTtlMs, keys } from '../../cache/keys.ts';
+import { githubTokenTtlMs, keys, type CacheKey } from '../../cache/keys.ts';
 import type { GithubToken } from '../../cache/value-schemas.ts';
 import { openEnvironment, sealEnvironment } from '../../contracts/sealed-environment.ts';
 import { EdgeError, messageOf } from '../../core/errors.ts';
@@ -45,7 +45,7 @@ export function createTokenMaker(config: ControlApiConfig): TokenMaker | undefin
 
 /** A token that is good for five minutes at least: from the cache, else a new one. */
 export async function readToken(context: Context, repository: Repository): Promise<InstallationToken> {
-  const { cache, github } = context;
+  const { cache, github, belief } = context;
   if (github === undefined) {
     throw new Failure(
       'CONFLICT',
@@ -53,6 +53,7 @@ export async function readToken(context: Context, repository: Repository): Promi
     );
   }
   const key = keys.githubToken(String(repository.installationId), repository.repository);
+  if (!belief.mayBelieve(key.name)) return await makeToken(github, repository);
   let made: InstallationToken | undefined;
   const resolved = await cache.getWithFallback(key, async () => {
     made = await makeToken(github, repository);
@@ -66,12 +67,11 @@ export async function readToken(context: Context, repository: Repository): Promi
   return await makeToken(github, repository);
 }
 
-/** Forgets the tokens of repositories that an installation no longer covers. */
-export async function forgetTokens({ cache }: Context, repositories: readonly Repository[]): Promise<void> {
-  const forgotten = repositories.map(({ installationId, repository }) =>
+/** Under which the tokens of repositories are kept: they end when an installation no longer covers them. */
+export function tokenKeys(repositories: readonly Repository[]): CacheKey<unknown>[] {
+  return repositories.map(({ installationId, repository }) =>
     keys.githubToken(String(installationId), repository),
   );
-  if (forgotten.length > 0) await cache.invalidateMany(forgotten);
 }
 
 async function makeToken(make: TokenMaker, repository: Repository): Promise<InstallationToken> {

@@ -1,10 +1,12 @@
 import { eq } from 'drizzle-orm';
 import type { GithubLink } from '../../contracts/control-api-admin.ts';
 import type { Context } from '../context.ts';
+import { inTransaction } from '../database/database.ts';
 import { projects } from '../database/schema.ts';
+import { endEverywhere, noteEndings } from '../endings/endings.ts';
 import { Failure } from '../failure.ts';
-import { endProject, type ProjectRow } from '../projects/project.ts';
-import { forgetTokens, readToken, type InstallationToken } from './installation-tokens.ts';
+import { projectKeys, type ProjectRow } from '../projects/project.ts';
+import { readToken, tokenKeys, type InstallationToken, type Repository } from './installation-tokens.ts';
 
 /**
  * Says which repository a project is built from. For administrators of the installation only: nothing here proves that
@@ -15,12 +17,14 @@ export async function linkRepository(
   project: ProjectRow,
   link: GithubLink | undefined,
 ): Promise<GithubLink | Record<string, never>> {
-  await forgetLinked(context, project);
-  await context.db
-    .update(projects)
-    .set({ githubInstallationId: link?.installationId ?? null, githubRepository: link?.repository ?? null })
-    .where(eq(projects.id, project.id));
-  await endProject(context, project);
+  const endings = await inTransaction(context.db, async (tx) => {
+    await tx
+      .update(projects)
+      .set({ githubInstallationId: link?.installationId ?? null, githubRepository: link?.repository ?? null })
+      .where(eq(projects.id, project.id));
+    return await noteEndings(tx, [...tokenKeys(linkedTo(project)), ...projectKeys(project)]);
+  });
+  await endEverywhere(context, endings);
   return link ?? {};
 }
 
@@ -33,8 +37,8 @@ export async function projectToken(context: Context, project: ProjectRow): Promi
   return await readToken(context, { installationId, repository });
 }
 
-async function forgetLinked(context: Context, project: ProjectRow): Promise<void> {
-  const { githubInstallationId: installationId, githubRepository: repository } = project;
-  if (installationId !== null && repository !== null)
-    await forgetTokens(context, [{ installationId, repository }]);
+function linkedTo({ githubInstallationId, githubRepository }: ProjectRow): Repository[] {
+  return githubInstallationId === null || githubRepository === null
+    ? []
+    : [{ installationId: githubInstallationId, repository: githubRepository }];
 }

@@ -2,10 +2,12 @@ import { createHmac, timingSafeEqual } from 'node:crypto';
 import { and, eq, inArray, isNotNull } from 'drizzle-orm';
 import { z } from 'zod';
 import type { Context } from '../context.ts';
+import { inTransaction } from '../database/database.ts';
 import { projects } from '../database/schema.ts';
+import { endEverywhere, noteEndings } from '../endings/endings.ts';
 import { Failure } from '../failure.ts';
-import { endProject } from '../projects/project.ts';
-import { forgetTokens } from './installation-tokens.ts';
+import { projectKeys } from '../projects/project.ts';
+import { tokenKeys } from './installation-tokens.ts';
 
 export type Delivery = { event: string | undefined; signature: string | undefined; body: Buffer };
 
@@ -40,18 +42,23 @@ async function forget(
     isNotNull(projects.githubRepository),
     ...(repositories === undefined ? [] : [inArray(projects.githubRepository, repositories)]),
   );
-  const rows = await context.db.select().from(projects).where(isConcerned);
-  await forgetTokens(
-    context,
-    rows.map(({ githubRepository }) => ({ installationId, repository: githubRepository ?? '' })),
-  );
-  if (!isUnlinked) return { forgotten: rows.length };
-  await context.db
-    .update(projects)
-    .set({ githubInstallationId: null, githubRepository: null })
-    .where(eq(projects.githubInstallationId, installationId));
-  for (const row of rows) await endProject(context, row);
-  return { forgotten: rows.length };
+  const { count, endings } = await inTransaction(context.db, async (tx) => {
+    const rows = await tx.select().from(projects).where(isConcerned).for('update');
+    const covered = rows.map(({ githubRepository }) => ({
+      installationId,
+      repository: githubRepository ?? '',
+    }));
+    if (isUnlinked) {
+      await tx
+        .update(projects)
+        .set({ githubInstallationId: null, githubRepository: null })
+        .where(eq(projects.githubInstallationId, installationId));
+    }
+    const ended = [...tokenKeys(covered), ...(isUnlinked ? rows.flatMap(projectKeys) : [])];
+    return { count: rows.length, endings: await noteEndings(tx, ended) };
+  });
+  await endEverywhere(context, endings);
+  return { forgotten: count };
 }
 
 function refuseUnlessSigned(secret: string | undefined, { signature, body }: Delivery): void {

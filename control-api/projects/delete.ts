@@ -2,7 +2,7 @@ import { eq } from 'drizzle-orm';
 import { keys, keysOfDeployment } from '../../cache/keys.ts';
 import type { Deleted } from '../../contracts/control-api.ts';
 import { contentKey } from '../../contracts/object-keys.ts';
-import { endPermissions, membersOf, notePermissionChange } from '../access/permissions.ts';
+import { membersOf, permissionKeys } from '../access/permissions.ts';
 import type { Context } from '../context.ts';
 import { nextDomainRevision } from '../database/columns.ts';
 import { inTransaction, type Database } from '../database/database.ts';
@@ -10,17 +10,17 @@ import { deployments, domains, projects, tracks } from '../database/schema.ts';
 import { prefixOfDeployment } from '../deployments/delete.ts';
 import { noteFlips, type Shown } from '../deployments/move-track.ts';
 import { publish } from '../deployments/publish.ts';
+import { endEverywhere, noteEndings, type Ending } from '../endings/endings.ts';
 import { notFound } from '../failure.ts';
 import { deletePrefix, noteDeletion, type DeletedObjects } from '../sweep/delete-prefix.ts';
-import { endProject, type ProjectRow } from './project.ts';
+import { projectKeys, type ProjectRow } from './project.ts';
 
 /** A project with everything in it. Its hosts show nothing from the commit on; the bucket is emptied afterwards. */
 export async function deleteProject(context: Context, project: ProjectRow): Promise<Deleted> {
-  const { hosts, deploymentIds, members } = await inTransaction(context.db, (tx) => deleteRows(tx, project));
+  const { hosts, deploymentIds, endings } = await inTransaction(context.db, (tx) => deleteRows(tx, project));
   await publish(context, hosts);
-  await endProject(context, project);
-  await endPermissions(context, members);
-  await context.cache.del(deploymentIds.flatMap((id) => [...keysOfDeployment(id), keys.functionLogs(id)]));
+  await endEverywhere(context, endings);
+  await context.cache.del(deploymentIds.map((id) => keys.functionLogs(id)));
   const emptied: DeletedObjects[] = [];
   for (const prefix of prefixesOf(project, deploymentIds)) emptied.push(await deletePrefix(context, prefix));
   return {
@@ -34,22 +34,21 @@ export async function deleteProject(context: Context, project: ProjectRow): Prom
 async function deleteRows(
   tx: Database,
   project: ProjectRow,
-): Promise<{ hosts: Shown[]; deploymentIds: string[]; members: string[] }> {
+): Promise<{ hosts: Shown[]; deploymentIds: string[]; endings: Ending[] }> {
   const [held] = await tx
     .select({ id: projects.id })
     .from(projects)
     .where(eq(projects.id, project.id))
     .for('update');
   if (held === undefined) throw notFound('project', project.name);
-  const ended = await tx
+  const moved = await tx
     .update(domains)
     .set({ rev: nextDomainRevision })
     .where(eq(domains.projectId, project.id))
     .returning({ host: domains.host, rev: domains.rev });
-  const hosts = ended.map((host) => ({ ...host, isFirst: false }));
+  const hosts = moved.map((host) => ({ ...host, isFirst: false }));
   await noteFlips(tx, hosts);
   const members = await membersOf(tx, project.organizationId);
-  await notePermissionChange(tx, members);
   await tx.update(tracks).set({ deploymentId: null }).where(eq(tracks.projectId, project.id));
   const rows = await tx
     .delete(deployments)
@@ -58,7 +57,12 @@ async function deleteRows(
   const deploymentIds = rows.map(({ id }) => id);
   for (const prefix of prefixesOf(project, deploymentIds)) await noteDeletion(tx, prefix);
   await tx.delete(projects).where(eq(projects.id, project.id));
-  return { hosts, deploymentIds, members };
+  const ended = [
+    ...projectKeys(project),
+    ...permissionKeys(members),
+    ...deploymentIds.flatMap(keysOfDeployment),
+  ];
+  return { hosts, deploymentIds, endings: await noteEndings(tx, ended) };
 }
 
 function prefixesOf(project: ProjectRow, deploymentIds: readonly string[]): string[] {

@@ -1,18 +1,19 @@
 import { randomInt, randomUUID } from 'node:crypto';
 import { asc, eq, or } from 'drizzle-orm';
 import { z } from 'zod';
-import { keys } from '../../cache/keys.ts';
+import { keys, type CacheKey } from '../../cache/keys.ts';
 import type { ProjectConfig } from '../../cache/value-schemas.ts';
 import type { Project } from '../../contracts/control-api.ts';
 import type { Caller } from '../access/caller.ts';
-import { endPermissions, membersOf, notePermissionChange, projectsOf } from '../access/permissions.ts';
+import { membersOf, permissionKeys, projectsOf } from '../access/permissions.ts';
 import { mapConcurrently } from '../batches.ts';
 import type { Context } from '../context.ts';
 import { inTransaction, isUniqueViolation, type Database } from '../database/database.ts';
 import { memberships, organizations, projects } from '../database/schema.ts';
+import { noteEndings, tellEndings, type Ending } from '../endings/endings.ts';
+import { remember } from '../endings/remember.ts';
 import { Failure, notFound } from '../failure.ts';
 import { isUuid } from '../is-uuid.ts';
-import { remember } from '../remember.ts';
 
 const HANDLE = /^[a-z0-9][a-z0-9-]{0,62}$/i;
 const REF_LETTERS = 10;
@@ -34,23 +35,17 @@ export type ProjectRow = {
 export async function findProject(context: Context, handle: string): Promise<ProjectRow | undefined> {
   // Nothing else can be one, and nothing else shall get into the cache's keys.
   if (!HANDLE.test(handle)) return undefined;
-  const found = await remember(context.cache, keys.projectConfig(handle), async () => {
+  const found = await remember(context, keys.projectConfig(handle), async () => {
     const row = await selectProject(context.db, handle);
     return row === undefined ? undefined : toConfig(row);
   });
   return found === undefined ? undefined : fromConfig(found);
 }
 
-/** Ends what the cache says of a project, whatever it was called by. */
-export async function endProject(
-  context: Context,
-  project: Pick<ProjectRow, 'id' | 'ref' | 'name'>,
-): Promise<void> {
+/** What the cache says of a project, whatever it is called by. */
+export function projectKeys(project: Pick<ProjectRow, 'id' | 'ref' | 'name'>): CacheKey<unknown>[] {
   const handles = [project.id, project.ref, project.name];
-  await context.cache.invalidateMany([
-    ...handles.map((handle) => keys.projectConfig(handle)),
-    keys.projectEnvironments(project.id),
-  ]);
+  return [...handles.map((handle) => keys.projectConfig(handle)), keys.projectEnvironments(project.id)];
 }
 
 async function selectProject(db: Database, handle: string): Promise<ProjectRow | undefined> {
@@ -79,21 +74,24 @@ export async function createProject(
   context: Context,
   { name, organizationId }: { name: string; organizationId: string },
 ): Promise<Project> {
-  const row = await insertProject(context.db, name, organizationId);
-  await endProject(context, row);
-  await endPermissions(context, await membersOf(context.db, organizationId));
+  const { row, endings } = await insertProject(context.db, name, organizationId);
+  await tellEndings(context, endings);
   return toProject(row);
 }
 
-async function insertProject(db: Database, name: string, organizationId: string): Promise<ProjectRow> {
+async function insertProject(
+  db: Database,
+  name: string,
+  organizationId: string,
+): Promise<{ row: ProjectRow; endings: Ending[] }> {
   for (let attempt = 1; ; attempt += 1) {
     const values = { id: randomUUID(), organizationId, ref: randomRef(), name };
     try {
       return await inTransaction(db, async (tx) => {
         const [row] = await tx.insert(projects).values(values).returning();
         if (row === undefined) throw new Error('the new project was not stored');
-        await notePermissionChange(tx, await membersOf(tx, organizationId));
-        return row;
+        const ended = [...projectKeys(row), ...permissionKeys(await membersOf(tx, organizationId))];
+        return { row, endings: await noteEndings(tx, ended) };
       });
     } catch (error) {
       if (!isUniqueViolation(error)) throw error;

@@ -2,7 +2,7 @@ import { keys } from '../../cache/keys.ts';
 import { messageOf } from '../../core/errors.ts';
 import type { Closable } from '../../core/lifecycle.ts';
 import type { Context } from '../context.ts';
-import { endPendingPermissions } from '../access/permissions.ts';
+import { tellPendingEndings } from '../endings/endings.ts';
 import { publishPending } from '../deployments/publish.ts';
 import { sweep } from './sweep.ts';
 
@@ -31,7 +31,7 @@ function createTeller(context: Context): () => Promise<void> {
     context.untold.hasAny = false;
     try {
       await publishPending(context);
-      await endPendingPermissions(context);
+      await tellPendingEndings(context);
     } catch (error) {
       context.untold.hasAny = true;
       context.log.warn({ error: messageOf(error) }, 'what the cache is still to be told could not be read');

@@ -1,5 +1,6 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Cache } from '../../cache/cache.ts';
+import { keys } from '../../cache/keys.ts';
 import { adminPaths } from '../../contracts/control-api-admin.ts';
 import { apiPaths, type Role } from '../../contracts/control-api.ts';
 import { allOperations } from '../../control-api/operations/all-operations.ts';
@@ -13,11 +14,14 @@ import {
   type TestControlApi,
 } from '../support/control-api.ts';
 import { startPostgres, type PostgresServer } from '../support/postgres.ts';
+import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts';
 import { makeTempDir, type TempDir } from '../support/temp-dir.ts';
 
 // Two control APIs on one database and one cache server: what one changes the other must heed at once.
 let postgres: PostgresServer;
 let cacheServer: CacheServer;
+/** Between each of them and the cache server. */
+let ways: TcpProxy[] = [];
 let dir: TempDir;
 let caches: Cache[] = [];
 let first: TestControlApi;
@@ -30,7 +34,8 @@ beforeAll(async () => {
     makeTempDir('access'),
   ]);
   const env = { DATABASE_URL: await postgres.createDatabase() };
-  caches = [await connectCache(cacheServer), await connectCache(cacheServer)];
+  ways = [await startTcpProxy(cacheServer), await startTcpProxy(cacheServer)];
+  caches = await Promise.all(ways.map((way) => connectCache(way)));
   first = await startTestControlApi({ directory: dir.path, env, cache: caches[0] });
   second = await startTestControlApi({ directory: dir.path, env, cache: caches[1] });
   await first.send('POST', apiPaths.projects(), { name: 'shop' });
@@ -39,20 +44,30 @@ afterAll(async () => {
   await first.close();
   await second.close();
   for (const cache of caches) await cache.close();
+  for (const way of ways) await way.close();
   await cacheServer.close();
   await postgres.close();
   await dir.remove();
 });
 
+type MadeUser = { id: string; name: string; token: string; tokenId: string };
+
 let users = 0;
 /** A new user with a token, in the organization of the project where a role is given. */
-async function makeUser(role?: Role): Promise<{ name: string; token: string }> {
+async function makeUser(role?: Role): Promise<MadeUser> {
   users += 1;
   const name = `user-${users}`;
-  await first.send('POST', adminPaths.users(), { name });
-  const { body } = await first.send('POST', adminPaths.tokens(), { name: 'test', user: name });
-  if (role !== undefined) await setRole(first, name, role);
-  return { name, token: body.token };
+  const made = await second.send('POST', adminPaths.users(), { name });
+  const { body } = await second.send('POST', adminPaths.tokens(), { name: 'test', user: name });
+  if (role !== undefined) await setRole(second, name, role);
+  return { id: made.body.id, name, token: body.token, tokenId: body.id };
+}
+
+/** What the shared cache says of a user. */
+async function permissionsInCache(user: MadeUser): Promise<{ isMember: boolean; isKnown: boolean }> {
+  const orgs = await caches[1]?.get(keys.userOrgs(user.id));
+  const owner = await caches[1]?.get(keys.apiToken(sha256(user.token)));
+  return { isMember: orgs?.kind === 'hit' && orgs.value.length > 0, isKnown: owner?.kind === 'hit' };
 }
 
 const setRole = (api: TestControlApi, user: string, role: Role, token?: string): Promise<Reply> =>
@@ -189,20 +204,60 @@ describe('changes take effect at once, on every control API', () => {
     expect((await second.send('GET', apiPaths.project('brand-new'), undefined, user.token)).status).toBe(200);
   });
 
-  it('also when the cache server was away during the change', async () => {
+  it('also when neither could reach the cache server during the change', async () => {
     const user = await makeUser('member');
-    const look = (): Promise<Reply> => second.send('GET', apiPaths.project('shop'), undefined, user.token);
-    expect((await look()).status).toBe(200);
-    cacheServer.pause();
-    try {
-      await first.send('DELETE', adminPaths.member('default', user.name));
-      expect((await look()).status).toBe(404);
-    } finally {
-      cacheServer.resume();
-    }
-    // What the cache still holds of before is ended within moments of its return.
-    await expect.poll(() => caches.map((cache) => cache.state()), { timeout: 20_000 }).toEqual(['up', 'up']);
-    await expect.poll(async () => (await look()).status, { timeout: 20_000 }).toBe(404);
+    const statuses = new Set<number>();
+    const look = async (): Promise<void> => {
+      for (const api of [first, second])
+        statuses.add((await api.send('GET', apiPaths.project('shop'), undefined, user.token)).status);
+    };
+    await look();
+    expect([...statuses]).toEqual([200]);
+    statuses.clear();
+    for (const way of ways) way.refuse();
+    await expect
+      .poll(() => caches.map((cache) => cache.state()), { timeout: 20_000 })
+      .toEqual(['down', 'down']);
+    await first.send('DELETE', adminPaths.member('default', user.name));
+    await look();
+    for (const way of ways) way.allow();
+    // What the cache still holds of before is not believed, from the moment of its return on.
+    while (caches.some((cache) => cache.state() !== 'up')) await look();
+    for (let round = 0; round < 20; round += 1) await look();
+    expect([...statuses]).toEqual([404]);
+    await expect.poll(() => permissionsInCache(user), { timeout: 20_000 }).toMatchObject({ isMember: false });
+    await look();
+    expect([...statuses]).toEqual([404]);
+  });
+
+  describe('also when only the one that makes the change cannot reach the cache server', () => {
+    beforeEach(async () => {
+      ways[0]?.refuse();
+      await expect.poll(() => caches[0]?.state(), { timeout: 20_000 }).toBe('down');
+    });
+    afterEach(async () => {
+      ways[0]?.allow();
+      await expect.poll(() => caches[0]?.state(), { timeout: 20_000 }).toBe('up');
+    });
+
+    it.each([
+      ['a membership', (user: MadeUser) => adminPaths.member('default', user.name)],
+      ['a token', (user: MadeUser) => adminPaths.token(user.tokenId)],
+    ] as const)('%s that ends: from the answer on the other one refuses', async (what, pathOf) => {
+      const user = await makeUser('member');
+      const look = (): Promise<Reply> => second.send('GET', apiPaths.project('shop'), undefined, user.token);
+      expect((await look()).status).toBe(200);
+      expect(await permissionsInCache(user)).toEqual({ isMember: true, isKnown: true });
+      expect((await first.send('DELETE', pathOf(user))).status).toBe(200);
+      const refused = what === 'a token' ? 401 : 404;
+      for (let round = 0; round < 20; round += 1) expect((await look()).status).toBe(refused);
+      // And it tells the cache in place of the one that cannot.
+      await expect
+        .poll(() => permissionsInCache(user), { timeout: 20_000 })
+        .toMatchObject(what === 'a token' ? { isKnown: false } : { isMember: false });
+      expect(caches[0]?.state()).toBe('down');
+      for (let round = 0; round < 20; round += 1) expect((await look()).status).toBe(refused);
+    });
   });
 });
 

@@ -106,7 +106,7 @@ function sorted(value: unknown): unknown {
 
 /** A client of a cache server for one control API or gateway; `holdsLease` makes it a gateway's. */
 export async function connectCache(
-  server: CacheServer,
+  server: Pick<CacheServer, 'url'>,
   options: { holdsLease?: boolean; instance?: string } = {},
 ): Promise<Cache> {
   const target = parseCacheUrl(server.url);
