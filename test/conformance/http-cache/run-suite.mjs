@@ -1,29 +1,29 @@
 // Runs the suite's own client against the URL given and prints every test's kind, verdict and message as JSON.
-import { createRequire } from 'node:module';
-import { pathToFileURL } from 'node:url';
+import { fetchRaw } from './client.mjs';
+import { currentSuite } from './current.mjs';
+import { suite } from './suite.mjs';
+
+const AT_ONCE = 50;
 
 const [base, only = ''] = process.argv.slice(2);
-const require = createRequire(import.meta.url);
-const suite = (path) => import(pathToFileURL(require.resolve(`http-cache-tests/${path}`)).href);
-
 const { runTests, getResults } = await suite('client/runner.mjs');
-const { default: groups } = await suite('tests/index.mjs');
-const { default: fetch } = await import('node-fetch');
-const { ownTests } = await import('./own-tests.mjs');
 
-const wanted = [...groups, ...ownTests].map((group) => ({
+const groups = await currentSuite();
+const wanted = groups.map((group) => ({
   ...group,
-  tests: group.tests.filter((test) => test.browser_only !== true && (only === '' || test.id === only)),
+  tests: group.tests.filter(({ id }) => only === '' || id === only),
 }));
-if (only !== '') for (const group of wanted) for (const test of group.tests) test.dump = true;
-await runTests(wanted, fetch, false, base);
+if (only !== '') for (const { tests } of wanted) for (const test of tests) test.dump = true;
+await runTests(wanted, fetchRaw, false, base, AT_ONCE);
 const results = getResults();
 const tests = wanted.flatMap(({ id: group, tests: list }) =>
-  list.map(({ id, kind = 'required', name, depends_on: dependsOn = [] }) => ({
+  list.map(({ id, kind, name, isCurrent, source, depends_on: dependsOn = [] }) => ({
     id,
     group,
     kind,
     name,
+    isCurrent,
+    source,
     dependsOn,
     passed: results[id] === true,
     message: results[id] === true ? '' : (results[id] ?? []).join(': '),
