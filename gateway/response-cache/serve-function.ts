@@ -56,7 +56,9 @@ async function serve(parts: ServeParts, asked: Asked): Promise<Answer> {
     return fromStored(parts, asked, found, reuse);
   }
   if (asked.directives.isOnlyIfCached) throw new EdgeError('ONLY_IF_CACHED');
-  return forward(parts, { ...asked, part }, found, reasonOf(reuse, missed));
+  // A request that stands alone neither completes what is stored nor replaces it.
+  const own = part !== undefined && isAlone(asked, part) ? undefined : part;
+  return forward(parts, { ...asked, part: own }, found, reasonOf(reuse, missed));
 }
 
 /** The hot path: what memory alone can say, where that is enough. */

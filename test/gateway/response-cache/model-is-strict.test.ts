@@ -90,6 +90,19 @@ const BREAKAGES: Record<string, Breakage> = {
     module: 'status-codes.ts',
     break: () => ({ isHeuristicallyCacheable: () => true }),
   },
+  'parts of whatever was stored are put together': {
+    module: 'partial.ts',
+    break: () => ({ isSameRepresentation: () => true }),
+  },
+  'an incomplete response answers for the whole': {
+    module: 'answer-stored.ts',
+    break: () => ({ covers: () => true }),
+  },
+  'what lacks is never asked for': { module: 'partial.ts', break: () => ({ gapOf: () => undefined }) },
+  'a part takes the place of the one before': {
+    module: 'partial.ts',
+    break: () => ({ combine: () => undefined }),
+  },
 };
 
 function breakPolicy(change: (policy: CachePolicy) => CachePolicy): Breakage {

@@ -11,6 +11,8 @@ test.each(SEEDS)(
     process.stdout.write(`model: seed ${seed} ${JSON.stringify(tally)}\n`);
     expect(tally.stored).toBeGreaterThan(tally.requests / 20);
     expect(tally.validated).toBeGreaterThan(tally.requests / 50);
+    expect(tally.parts).toBeGreaterThan(tally.requests / 100);
+    expect(tally.completed).toBeGreaterThan(0);
   },
   300_000,
 );

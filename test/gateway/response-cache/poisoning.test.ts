@@ -111,6 +111,36 @@ describe('safe: no header that is not part of the key changes what is stored', (
     for (const reply of replies) expect(bodyOf(await reply)).toBe('clean');
   });
 
+  test('nor do they shape parts of responses: none is stored, completed or put together with others', async () => {
+    const { get, runner } = await setUpCache((request, response) => {
+      const [, first = 0, last = 19] = /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? '') ?? [];
+      const whole = (request.headers['x-evil'] === undefined ? 'clean' : MARK).padEnd(20, '.').slice(0, 20);
+      const part = whole.slice(Number(first), Number(last === '' ? 19 : last) + 1);
+      const range = { 'Content-Range': `bytes ${first}-${last === '' ? 19 : last}/20` };
+      const isPart = request.headers.range !== undefined;
+      response
+        .writeHead(isPart ? 206 : 200, { ...LIFETIME, ETag: '"v"', ...(isPart ? range : {}) })
+        .end(part);
+    });
+    const evil = { 'x-evil': MARK };
+    await get('/', { headers: { ...evil, range: 'bytes=0-9' } });
+    expect(bodyOf(await get('/', { headers: { range: 'bytes=0-9' } }))).toBe('clean.....');
+    await get('/', { headers: { ...evil, range: 'bytes=10-19' } });
+    expect(bodyOf(await get('/', { headers: evil }))).toContain(MARK);
+    const whole = await get('/');
+    expect([bodyOf(whole), statusOf(whole)]).toEqual([
+      'clean'.padEnd(20, '.'),
+      'origan-edge; fwd=partial; fwd-status=206; stored',
+    ]);
+    expect(runner.calls.map(({ headers }) => headers.range)).toEqual([
+      'bytes=0-9',
+      'bytes=0-9',
+      'bytes=10-19',
+      undefined,
+      'bytes=10-',
+    ]);
+  });
+
   test('a header that the response says it varies on is part of the key', async () => {
     const { get, runner } = await setUpCache((request, response) => {
       response.writeHead(200, { ...LIFETIME, Vary: 'X-Mode' }).end(String(request.headers['x-mode']));

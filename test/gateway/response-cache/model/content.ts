@@ -31,8 +31,10 @@ export type Fields = {
 
 /** What a function answers at an address until it is changed. */
 export type Content = {
-  /** Its body: tells contents apart. */
+  /** Its body, see `textOf`: tells contents apart. */
   version: number;
+  /** Ranges are answered with what was asked for. */
+  isRanged?: true;
   status: number;
   fields: Fields;
   /** Seconds. */
@@ -54,6 +56,13 @@ const DIRECTIVE_NAMES: Record<keyof Directives, string> = {
   swr: 'stale-while-revalidate',
   sie: 'stale-if-error',
 };
+
+/** Bytes of every body. */
+export const SIZE = 12;
+
+export function textOf({ version }: Content): string {
+  return String(version).padStart(SIZE, '0');
+}
 
 /** The content as a message of HTTP. */
 export function toHeaders({ fields, age, clockOff }: Content, nowMs: number): HeaderList {

@@ -1,4 +1,4 @@
-import type { Content, Directives, Fields } from './content.ts';
+import { SIZE, type Content, type Directives, type Fields } from './content.ts';
 import type { Random } from './random.ts';
 
 export const URLS = 3;
@@ -16,6 +16,9 @@ export type Request = {
   isAuthorized: boolean;
   directives: RequestDirectives;
   ifNoneMatch?: string;
+  /** First and last byte that GET asks for. */
+  range?: { first: number; last: number };
+  ifRange?: string;
 };
 
 export type RequestDirectives = {
@@ -70,6 +73,11 @@ function makeRequest(random: Random): Request {
     directives: random.chance(0.25) ? makeRequestDirectives(random) : {},
   };
   if (random.chance(0.08)) request.ifNoneMatch = `"v${random.int(40)}"`;
+  if (request.method === 'GET' && random.chance(0.25)) {
+    const first = random.int(SIZE);
+    request.range = { first, last: first + random.int(SIZE - first) };
+    if (random.chance(0.1)) request.ifRange = `"v${random.int(40)}"`;
+  }
   return request;
 }
 
@@ -95,6 +103,7 @@ function makeContent(random: Random, version: number, nowMs: number): Content {
   if (random.chance(0.3)) {
     content.fields.lastModified = Math.floor(nowMs / 1000) * 1000 - random.pick([10, 100, 1000]) * 1000;
   }
+  if (random.chance(0.7)) content.isRanged = true;
   if (random.chance(0.2)) content.age = random.pick([0, 5, 40]);
   if (random.chance(0.9)) content.clockOff = random.chance(0.85) ? 0 : random.pick([-60, -5, 7, 50]);
   return content;

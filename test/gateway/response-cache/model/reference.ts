@@ -1,15 +1,24 @@
-import type { Content } from './content.ts';
+import { textOf, type Content } from './content.ts';
+import { answeredRange, callOf, conditionOf, isForWhole, isNotModified } from './asking.ts';
+import { betterOf, isAbout, isAlone, isFor, isSameVariant, keyOf, newestOf } from './matching.ts';
+import { SharedShelf } from './shared-shelf.ts';
 import { TAGS, type Failure, type Request, type Step } from './generate.ts';
 import {
   ageOf,
   arrive,
+  covers,
+  gapOf,
   governing,
   isMeantForAll,
   isSelectedBy,
+  isWhole,
   lifetimeOf,
   mayKeep,
   mayStandIn,
   merge,
+  onlyRange,
+  overlay,
+  rangeFor,
   sameTag,
   unusual,
   useOf,
@@ -20,17 +29,19 @@ import {
 /** What a client sees, and what the function was asked with on its behalf. */
 export type Outcome = {
   status: number;
-  /** Version of the body; undefined where there is none. */
-  version: number | undefined;
+  /** Undefined where there is none. */
+  body: string | undefined;
   /** Seconds; undefined where the answer did not come from the store. */
   age: number | undefined;
-  /** If-None-Match of each call that the function saw, `-` without one; a failed call counts. */
+  /** If-None-Match (`-` without one), Range and If-Range of each call that the function saw; a failed call counts. */
   calls: string[];
 };
 
+/** A message before it is kept. */
+type News = Omit<Kept, 'purges'>;
+/** What is stored when it arrives: what it may change, or an incomplete response beside it. */
+type Present = { touched: Kept | undefined; part: Kept | undefined };
 type Site = { profile: Profile; contents: Content[] };
-/** What stands under an address in the shared cache. */
-type Index = { inline: Kept | undefined; varies: (readonly string[])[]; until: number };
 
 const DAY = 86_400;
 const HOUR = 3600;
@@ -41,8 +52,7 @@ export class Reference {
   now: number;
   readonly #sites: readonly Site[];
   readonly #memories: [Map<string, Kept[]>, Map<string, Kept[]>] = [new Map(), new Map()];
-  readonly #indexes = new Map<string, Index>();
-  readonly #variants = new Map<string, { kept: Kept; until: number }>();
+  readonly #shelf = new SharedShelf();
   readonly #hitForMiss: [Map<string, number>, Map<string, number>] = [new Map(), new Map()];
   readonly #purges = new Map<string, { hard: number; soft: number }>();
 
@@ -57,7 +67,7 @@ export class Reference {
 
   request(request: Request, failure: Failure): Outcome {
     if (request.method === 'POST') return this.#post(request, failure);
-    const { found, isSoft } = this.#lookUp(request);
+    const { found, isSoft, part } = this.#lookUp(request);
     const { profile } = this.#siteOf(request);
     if (found !== undefined) {
       const use = useOf(found, request, profile, { now: this.now, isSoft });
@@ -67,16 +77,16 @@ export class Reference {
       }
     }
     if (request.directives.onlyIfCached === true) {
-      return { status: 504, version: undefined, age: undefined, calls: [] };
+      return { status: 504, body: undefined, age: undefined, calls: [] };
     }
-    return this.#ask(request, found, failure);
+    return this.#ask(request, found, failure, part);
   }
 
   #ageThen(kept: Kept): number {
     return Math.floor(ageOf(kept, this.now));
   }
 
-  #lookUp(request: Request): { found: Kept | undefined; isSoft: boolean } {
+  #lookUp(request: Request): { found: Kept | undefined; isSoft: boolean; part?: Kept } {
     const key = keyOf(request);
     const { profile } = this.#siteOf(request);
     const memory = this.#memories[request.gateway];
@@ -86,42 +96,40 @@ export class Reference {
       near = undefined;
     }
     const isSoft = near !== undefined && this.#stateOf(near) === 'soft';
-    if (near !== undefined && isFor(near, request, profile)) {
+    if (near !== undefined && isFor(near, request, profile) && covers(near, request)) {
       if (useOf(near, request, profile, { now: this.now, isSoft }) !== 'ask') return { found: near, isSoft };
     }
     const isMarked = (this.#hitForMiss[request.gateway].get(key) ?? 0) > this.now;
     const far = near === undefined && isMarked ? undefined : this.#lookUpShared(request, key);
-    const found = far === undefined || (near !== undefined && near.receivedAt > far.receivedAt) ? near : far;
+    const found = betterOf(near, far, request);
     if (found !== undefined && found !== near) this.#remember(request.gateway, key, found);
     if (found === undefined || !isFor(found, request, profile)) return { found: undefined, isSoft: false };
+    if (!covers(found, request)) {
+      return { found: undefined, isSoft: false, ...(isAlone(request, found) ? {} : { part: found }) };
+    }
     return { found, isSoft: this.#stateOf(found) === 'soft' };
   }
 
   #lookUpShared(request: Request, key: string): Kept | undefined {
-    const index = this.#indexes.get(key);
-    if (index === undefined || this.now >= index.until) return undefined;
-    const candidates = index.inline === undefined ? [] : [index.inline];
-    for (const names of index.varies) {
-      const variant = this.#variants.get(variantKey(key, names, request.selecting));
-      if (variant !== undefined && this.now < variant.until) candidates.push(variant.kept);
-    }
-    const far = newestOf(candidates.filter((kept) => isSelectedBy(kept, request)));
+    const far = this.#shelf.find(request, key, this.now);
     if (far === undefined || this.#stateOf(far) === 'gone') return undefined;
     return far;
   }
 
-  #ask(request: Request, found: Kept | undefined, failure: Failure): Outcome {
+  #ask(request: Request, found: Kept | undefined, failure: Failure, part?: Kept): Outcome {
     const { profile, contents } = this.#siteOf(request);
     const touched = found !== undefined && !isAlone(request, found) ? found : undefined;
-    const condition = conditionOf(request, touched);
-    const calls = [condition.tag ?? '-'];
+    const gap = found === undefined && part !== undefined && isForWhole(request) ? gapOf(part) : undefined;
+    const condition =
+      gap === undefined ? conditionOf(request, touched) : { range: gap, ifRange: part?.fields.etag };
+    const calls = [callOf(condition)];
     if (failure !== 'none') {
       const isCutOff = failure === 'unreachable';
       if (found !== undefined && mayStandIn(found, request, profile, { now: this.now, isCutOff })) {
         return this.#fromStored(request, found, calls, this.#ageThen(found));
       }
-      if (isCutOff) return { status: 502, version: undefined, age: undefined, calls };
-      return { status: 503, version: undefined, age: undefined, calls };
+      if (isCutOff) return { status: 502, body: undefined, age: undefined, calls };
+      return { status: 503, body: undefined, age: undefined, calls };
     }
     const content = contents[request.url];
     if (content === undefined) throw new Error('no such address');
@@ -138,13 +146,79 @@ export class Reference {
       if (touched !== undefined && news.status === 200 && touched.status === 200) {
         this.#learn(request, touched, arrived);
       }
-      return { status: news.status, version: undefined, age: content.age, calls };
+      return { status: news.status, body: undefined, age: content.age, calls };
     }
     if (isSame && touched !== undefined) return this.#validated(request, touched, arrived, calls);
-    return this.#receive(request, touched, news, calls);
+    const range = isSame ? undefined : answeredRange(content, condition);
+    if (range !== undefined) {
+      const piece = { ...arrived, text: onlyRange(arrived.text, range) };
+      return gap === undefined
+        ? this.#receivePart(request, part, { piece, range }, calls)
+        : this.#completed(request, part, piece, calls);
+    }
+    return this.#receive(request, { touched, part }, news, calls);
   }
 
-  #validated(request: Request, touched: Kept, news: Omit<Kept, 'purges'>, calls: string[]): Outcome {
+  /** A part that is passed on, and kept with what is there. */
+  #receivePart(
+    request: Request,
+    part: Kept | undefined,
+    { piece, range }: { piece: News; range: { first: number; last: number } },
+    calls: string[],
+  ): Outcome {
+    this.#keepPart(request, part, piece);
+    const { age } = this.#siteOf(request).contents[request.url] ?? {};
+    return { status: 206, body: piece.text.slice(range.first, range.last + 1), age, calls };
+  }
+
+  #keepPart(request: Request, part: Kept | undefined, piece: News): Kept | undefined {
+    const { profile } = this.#siteOf(request);
+    const own = this.#withPurges(piece, request);
+    if (!mayKeep(own, request, profile)) return undefined;
+    const memory = this.#memories[request.gateway].get(keyOf(request)) ?? [];
+    const present = newestOf(memory.filter((kept) => isSelectedBy(kept, request))) ?? part;
+    if (present !== undefined && isWhole(present)) return undefined;
+    const kept = (present === undefined ? undefined : this.#together(request, present, piece)) ?? own;
+    this.#keep(request, kept);
+    return kept;
+  }
+
+  /** RFC 9111 section 3.4: undefined where the two may not be put together. */
+  #together(request: Request, present: Kept, piece: News): Kept | undefined {
+    const { etag } = piece.fields;
+    if (etag?.startsWith('"') !== true || etag !== present.fields.etag) return undefined;
+    const merged = merge(present, piece, request);
+    const both = this.#withPurges({ ...merged, text: overlay(present.text, piece.text) }, request);
+    if (!mayKeep(both, request, this.#siteOf(request).profile) || !isSameVariant(both, present))
+      return undefined;
+    const purges = new Map(both.purges);
+    for (const [name, then] of present.purges) {
+      const now = purges.get(name) ?? then;
+      if (now.hard !== then.hard || now.soft !== then.soft) return undefined;
+      purges.set(name, then);
+    }
+    return { ...both, purges };
+  }
+
+  #completed(request: Request, part: Kept | undefined, piece: News, calls: string[]): Outcome {
+    if (part === undefined) throw new Error('nothing to complete');
+    const { profile, contents } = this.#siteOf(request);
+    if (!mayKeep(this.#withPurges(piece, request), request, profile)) {
+      this.#forgetBoth(request, part);
+      const again = this.#ask(request, undefined, 'none');
+      return { ...again, calls: [...calls, ...again.calls] };
+    }
+    const kept = this.#keepPart(request, part, piece);
+    if (kept !== undefined && covers(kept, request)) {
+      return this.#fromStored(request, kept, calls, this.#ageThen(kept));
+    }
+    // What came did not fit: the function is asked once more, past the cache.
+    const content = contents[request.url];
+    if (content === undefined) throw new Error('no such address');
+    return { status: content.status, body: textOf(content), age: content.age, calls: [...calls, '-'] };
+  }
+
+  #validated(request: Request, touched: Kept, news: News, calls: string[]): Outcome {
     if (!isAbout(touched, news)) {
       // It speaks of something else: forgotten, and asked for again.
       this.#forgetBoth(request, touched);
@@ -158,29 +232,25 @@ export class Reference {
   }
 
   /** A message that is passed on, and kept if it may be. */
-  #receive(
-    request: Request,
-    touched: Kept | undefined,
-    news: Omit<Kept, 'purges'>,
-    calls: string[],
-  ): Outcome {
+  #receive(request: Request, { touched, part }: Present, news: News, calls: string[]): Outcome {
     const { profile } = this.#siteOf(request);
     const kept = this.#withPurges(news, request);
     const isKept = news.status !== 304 && mayKeep(kept, request, profile);
     if (isKept) {
       this.#hitForMiss[request.gateway].delete(keyOf(request));
       this.#keep(request, kept);
-      if (request.ifNoneMatch !== undefined)
+      if (request.ifNoneMatch !== undefined || request.range !== undefined)
         return this.#fromStored(request, kept, calls, this.#ageThen(kept));
     } else {
       if (touched !== undefined && news.status < 400) this.#forgetBoth(request, touched);
+      if (part !== undefined && news.status === 200) this.#forgetBoth(request, part);
       this.#forgetLasting(request, {
         status: news.status,
         isRefusedForAll: this.#isRefusedForAll(request, kept),
       });
     }
     const age = this.#siteOf(request).contents[request.url]?.age;
-    return { status: news.status, version: news.status === 304 ? undefined : news.version, age, calls };
+    return { status: news.status, body: news.status === 304 ? undefined : news.text, age, calls };
   }
 
   /** Whether the refusal to keep has nothing to do with this one request. */
@@ -202,7 +272,7 @@ export class Reference {
     this.#hitForMiss[request.gateway].set(keyOf(request), this.now + HIT_FOR_MISS);
   }
 
-  #learn(request: Request, touched: Kept, news: Omit<Kept, 'purges'>): void {
+  #learn(request: Request, touched: Kept, news: News): void {
     const { etag, lastModified } = news.fields;
     const isSame =
       (etag === undefined || etag === touched.fields.etag) &&
@@ -220,7 +290,7 @@ export class Reference {
     // Another gateway may have been faster.
     const key = keyOf(request);
     const far = this.#lookUpShared(request, key);
-    if (far !== undefined) {
+    if (far !== undefined && isWhole(far)) {
       const at = { now: this.now, isSoft: this.#stateOf(far) === 'soft' };
       const { profile } = this.#siteOf(request);
       if (useOf(far, { ...request, directives: {} }, profile, at) === 'fresh') {
@@ -235,20 +305,18 @@ export class Reference {
     const content = this.#siteOf(request).contents[request.url];
     if (content === undefined) throw new Error('no such address');
     const calls = [request.ifNoneMatch ?? '-'];
-    if (failure === 'unreachable') return { status: 502, version: undefined, age: undefined, calls };
-    if (failure === 'status-503') return { status: 503, version: undefined, age: undefined, calls };
-    const { status, age, version } = content;
+    if (failure === 'unreachable') return { status: 502, body: undefined, age: undefined, calls };
+    if (failure === 'status-503') return { status: 503, body: undefined, age: undefined, calls };
+    const { status, age } = content;
     const key = keyOf(request);
-    const index = this.#indexes.get(key);
     const isKnown =
-      (this.#memories[request.gateway].get(key) ?? []).length > 0 ||
-      (index !== undefined && this.now < index.until);
+      (this.#memories[request.gateway].get(key) ?? []).length > 0 || this.#shelf.has(key, this.now);
     if (status < 400 && isKnown) {
       this.#memories[request.gateway].delete(key);
-      this.#indexes.delete(key);
+      this.#shelf.remove(key);
       this.#purge(`url ${key}`, 'hard');
     }
-    return { status, version, age, calls };
+    return { status, body: textOf(content), age, calls };
   }
 
   #fromStored(request: Request, kept: Kept, calls: string[], age: number): Outcome {
@@ -256,8 +324,12 @@ export class Reference {
     const { etag } = kept.fields;
     const isSame =
       kept.status === 200 && ifNoneMatch !== undefined && etag !== undefined && sameTag(ifNoneMatch, etag);
-    if (isSame) return { status: 304, version: undefined, age, calls };
-    return { status: kept.status, version: request.method === 'HEAD' ? undefined : kept.version, age, calls };
+    if (isSame) return { status: 304, body: undefined, age, calls };
+    const range = kept.status === 200 ? rangeFor(request, etag) : undefined;
+    if (range !== undefined) {
+      return { status: 206, body: kept.text.slice(range.first, range.last + 1), age, calls };
+    }
+    return { status: kept.status, body: request.method === 'HEAD' ? undefined : kept.text, age, calls };
   }
 
   #keep(request: Request, kept: Kept): void {
@@ -269,15 +341,8 @@ export class Reference {
     const afterwards = Math.max(directives.swr ?? 0, directives.sie ?? 0, hasValidator ? HOUR : 0);
     const ttl = Math.min(DAY, seconds - ageOf(kept, this.now) + afterwards);
     if (ttl <= 0) return;
-    const until = this.now + ttl;
     const all = this.#memories[request.gateway].get(key) ?? [];
-    const sets = all.map(namesOf).filter((names) => names.length > 0);
-    const varies = [...new Map(sets.map((names) => [names.join(), names])).values()];
-    const inline = all.find((each) => namesOf(each).length === 0);
-    if (namesOf(kept).length > 0) {
-      this.#variants.set(variantKey(key, namesOf(kept), kept.selecting), { kept, until });
-    }
-    this.#indexes.set(key, { inline, varies, until });
+    this.#shelf.put(key, kept, { all, until: this.now + ttl });
   }
 
   #remember(gateway: 0 | 1, key: string, kept: Kept): void {
@@ -293,12 +358,10 @@ export class Reference {
   #forgetBoth(request: Request, kept: Kept): void {
     const key = keyOf(request);
     this.#forget(request.gateway, key, kept);
-    const names = namesOf(kept);
-    if (names.length === 0) this.#indexes.delete(key);
-    else this.#variants.delete(variantKey(key, names, kept.selecting));
+    this.#shelf.remove(key, kept);
   }
 
-  #withPurges(kept: Omit<Kept, 'purges'>, request: Request): Kept {
+  #withPurges(kept: News, request: Request): Kept {
     const tags = (kept.fields.tags ?? [])
       .filter((tag) => TAGS.includes(tag))
       .map((tag) => `${request.site} ${tag}`);
@@ -330,65 +393,4 @@ export class Reference {
     if (found === undefined) throw new Error('no such site');
     return found;
   }
-}
-
-/** RFC 9111 section 4.3.4. */
-function isAbout({ fields: stored }: Kept, { fields: news }: Omit<Kept, 'purges'>): boolean {
-  const isStrong = news.etag?.startsWith('"') === true;
-  if (isStrong) return news.etag === stored.etag;
-  if (news.etag !== undefined && stored.etag !== undefined) return sameTag(news.etag, stored.etag);
-  const isDated = news.lastModified !== undefined && stored.lastModified !== undefined;
-  return !isDated || news.lastModified === stored.lastModified;
-}
-
-function keyOf({ site, url }: Request): string {
-  return `${site}/${url}`;
-}
-
-function namesOf({ fields: { vary } }: Kept): readonly string[] {
-  return vary === '*' || vary === undefined ? [] : vary;
-}
-
-function variantKey(
-  key: string,
-  names: readonly string[],
-  selecting: Readonly<Record<string, string>>,
-): string {
-  return `${key} ${names.map((name) => `${name}=${selecting[name] ?? '(none)'}`).join()}`;
-}
-
-function isSameVariant(one: Kept, other: Kept): boolean {
-  return variantKey('', namesOf(one), one.selecting) === variantKey('', namesOf(other), other.selecting);
-}
-
-function newestOf(candidates: readonly Kept[]): Kept | undefined {
-  let newest: Kept | undefined;
-  for (const each of candidates) if (newest === undefined || each.date > newest.date) newest = each;
-  return newest;
-}
-
-function isFor(kept: Kept, request: Request, profile: Profile): boolean {
-  return !request.isAuthorized || profile === 'rfc' || isMeantForAll(governing(kept.fields).directives);
-}
-
-/** Whether what comes back may be due to something that only this client sent. */
-function isAlone(request: Request, kept: Kept): boolean {
-  if (request.directives.noStore === true) return true;
-  if (request.isAuthorized && !isMeantForAll(governing(kept.fields).directives)) return true;
-  return request.site === 0 && unusual(request, kept).length > 0;
-}
-
-type Condition = { tag: string | undefined; since: number | undefined };
-
-/** What the function is asked with: the stored validators, else the client's own. */
-function conditionOf(request: Request, touched: Kept | undefined): Condition {
-  if (touched === undefined || request.method === 'HEAD')
-    return { tag: request.ifNoneMatch, since: undefined };
-  return { tag: touched.fields.etag, since: touched.fields.lastModified };
-}
-
-function isNotModified({ status, fields }: Content, { tag, since }: Condition): boolean {
-  if (status !== 200) return false;
-  if (tag !== undefined) return fields.etag !== undefined && sameTag(fields.etag, tag);
-  return since !== undefined && fields.lastModified !== undefined && fields.lastModified <= since;
 }

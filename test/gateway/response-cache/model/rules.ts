@@ -1,11 +1,12 @@
-import type { Content, Directives, Fields } from './content.ts';
+import { textOf, type Content, type Directives, type Fields } from './content.ts';
 import type { Request } from './generate.ts';
 
 export type Profile = 'safe' | 'rfc';
 
 /** A stored response as the reference knows it. Times in seconds. */
 export type Kept = {
-  version: number;
+  /** Its bytes, with a dot for each that lacks. */
+  text: string;
   status: number;
   fields: Fields;
   /** The age that it had on arrival. */
@@ -53,7 +54,7 @@ export function arrive(content: Content, request: Request, now: number): Omit<Ke
   const date = content.clockOff === undefined ? now : now + content.clockOff;
   const { expires } = content.fields;
   return {
-    version: content.version,
+    text: textOf(content),
     status: content.status,
     fields: content.fields,
     age: Math.max(Math.max(0, now - date), content.age ?? 0),
@@ -163,4 +164,47 @@ export function merge(kept: Kept, news: Omit<Kept, 'purges'>, request: Request):
 
 export function sameTag(one: string, other: string): boolean {
   return one.replace(/^W\//, '') === other.replace(/^W\//, '');
+}
+
+const LACKING = '.';
+
+export function isWhole({ text }: Pick<Kept, 'text'>): boolean {
+  return !text.includes(LACKING);
+}
+
+/** The bytes of the range, and nothing of the others. */
+export function onlyRange(text: string, { first, last }: { first: number; last: number }): string {
+  return text
+    .split('')
+    .map((byte, at) => (at >= first && at <= last ? byte : LACKING))
+    .join('');
+}
+
+/** RFC 9110 section 13.1.5: the range that is to be answered, if the condition holds for what has this tag. */
+export function rangeFor(request: Request, etag: string | undefined): Request['range'] {
+  const { ifRange, range } = request;
+  return ifRange === undefined || (ifRange === etag && ifRange.startsWith('"')) ? range : undefined;
+}
+
+/** RFC 9111 section 3.3: what an incomplete response may answer. */
+export function covers(kept: Kept, request: Request): boolean {
+  if (isWhole(kept)) return true;
+  const range = rangeFor(request, kept.fields.etag);
+  return range !== undefined && isWhole({ text: kept.text.slice(range.first, range.last + 1) });
+}
+
+/** The one range that lacks, where what brings it may be put together with what is there (RFC 9111 section 3.4). */
+export function gapOf({ text, fields: { etag } }: Kept): { first: number; last: number } | undefined {
+  const runs = [...text.matchAll(/\.+/g)];
+  const [run] = runs;
+  if (runs.length !== 1 || run === undefined || etag?.startsWith('"') !== true) return undefined;
+  return { first: run.index, last: run.index + run[0].length - 1 };
+}
+
+/** Both as one: the later bytes over the earlier. */
+export function overlay(earlier: string, later: string): string {
+  return later
+    .split('')
+    .map((byte, at) => (byte === LACKING ? earlier[at] : byte))
+    .join('');
 }

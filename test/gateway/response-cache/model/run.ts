@@ -15,6 +15,9 @@ export type Tally = {
   called: number;
   stale: number;
   purges: number;
+  /** Ranges answered from what is stored, and incomplete responses that were completed. */
+  parts: number;
+  completed: number;
 };
 
 /**
@@ -33,7 +36,16 @@ export async function runModel({ seed, steps }: Run): Promise<Tally> {
   const system = await startModelSystem(sites);
   const reference = new Reference(START_MS / 1000, sites);
   const recent: Step[] = [];
-  const tally: Tally = { requests: 0, stored: 0, validated: 0, called: 0, stale: 0, purges: 0 };
+  const tally: Tally = {
+    requests: 0,
+    stored: 0,
+    validated: 0,
+    called: 0,
+    stale: 0,
+    purges: 0,
+    parts: 0,
+    completed: 0,
+  };
   const wait = (seconds: number): void => {
     system.clock.advance(seconds * 1000);
     reference.now += seconds;
@@ -66,9 +78,12 @@ export async function runModel({ seed, steps }: Run): Promise<Tally> {
           }
           tally.requests += 1;
           if (actual.calls.length > 0) tally.called += 1;
-          if (actual.calls.some((call) => call !== '-')) tally.validated += 1;
+          if (actual.calls.some((call) => !call.startsWith('-'))) tally.validated += 1;
           if (actual.age !== undefined && actual.calls.length === 0) tally.stored += 1;
           if (actual.age !== undefined && step.failure !== 'none') tally.stale += 1;
+          if (actual.status === 206 && actual.calls.length === 0) tally.parts += 1;
+          if (actual.status === 200 && actual.calls.some((call) => / bytes=.* "/.test(call)))
+            tally.completed += 1;
           break;
         }
         default:

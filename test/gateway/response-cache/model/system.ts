@@ -24,7 +24,7 @@ import type { CompiledSite } from '../../../../gateway/site/compile-site.ts';
 import type { FunctionReply } from '../../../../runner-client/runner-client.ts';
 import { manualClock, type ManualClock } from '../../../support/manual-clock.ts';
 import { sameTag, type Profile } from './rules.ts';
-import { toHeaders, type Content } from './content.ts';
+import { SIZE, textOf, toHeaders, type Content } from './content.ts';
 import type { Failure, Request, Step } from './generate.ts';
 import type { Outcome } from './reference.ts';
 
@@ -85,7 +85,7 @@ function cachedCaller(
 ): FunctionCaller {
   const shared = sharedCacheOver(cache);
   return createCachedFunctionCaller({
-    direct: { call: () => Promise.reject(new Error('nothing goes past the cache here')) },
+    direct: { call: (exchange, site, resource) => callDirectly(upstream, exchange, site, resource) },
     upstream,
     store: new ResponseStore(new MemoryTier({ maxBytes: 100_000_000 }), shared),
     shared,
@@ -119,19 +119,57 @@ function playFunction(
       const field = (name: string): string | undefined =>
         call.headers.find(([each]) => each.toLowerCase() === name)?.[1];
       const tag = field('if-none-match');
-      calls.push(tag ?? '-');
+      const [range, ifRange] = [field('range'), field('if-range')];
+      calls.push(describeCall(tag, range?.replace(/-$/, `-${SIZE - 1}`), ifRange));
       if (failure() === 'unreachable') throw new EdgeError('RUNNER_UNREACHABLE');
       if (failure() === 'status-503') return replyWith(503, [], '');
       const content = sites[Number(call.projectId.slice(-1))]?.contents[Number(call.target.slice(1))];
       if (content === undefined) throw new Error(`no content at ${call.target}`);
       const headers = toHeaders(content, clock.nowMs());
       const isSame = call.method !== 'POST' && isNotModified(content, tag, field('if-modified-since'));
-      return isSame
-        ? replyWith(304, headers, '')
-        : replyWith(content.status, headers, String(content.version));
+      if (isSame) return replyWith(304, headers, '');
+      const asked = call.method === 'GET' ? partOf(content, range, ifRange) : undefined;
+      if (asked === undefined) return replyWith(content.status, headers, textOf(content));
+      const { first, last } = asked;
+      const contentRange: [string, string] = ['Content-Range', `bytes ${first}-${last}/${SIZE}`];
+      return replyWith(206, [...headers, contentRange], textOf(content).slice(first, last + 1));
     },
     upgrade: () => Promise.reject(new Error('no upgrades here')),
   };
+}
+
+/** A call as both sides of the comparison write it. */
+export function describeCall(
+  tag: string | undefined,
+  range: string | undefined,
+  ifRange: string | undefined,
+): string {
+  const parts = [
+    tag ?? '-',
+    ...(range === undefined ? [] : [range]),
+    ...(ifRange === undefined ? [] : [ifRange]),
+  ];
+  return parts.join(' ');
+}
+
+function partOf(
+  { status, isRanged, fields }: Content,
+  range: string | undefined,
+  ifRange: string | undefined,
+): { first: number; last: number } | undefined {
+  const [, first, last] = /^bytes=(\d+)-(\d*)$/.exec(range ?? '') ?? [];
+  if (first === undefined || status !== 200 || isRanged !== true) return undefined;
+  if (ifRange !== undefined && (ifRange !== fields.etag || ifRange.startsWith('W/'))) return undefined;
+  return { first: Number(first), last: last === '' ? SIZE - 1 : Number(last) };
+}
+
+async function callDirectly(
+  upstream: Upstream,
+  ...[exchange, site, resource]: Parameters<FunctionCaller['call']>
+): Promise<Answer> {
+  const call = await upstream.prepare(exchange, site, resource);
+  const { status, headers, body } = await upstream.fetch(call, { signal: new AbortController().signal });
+  return { status, headers: headers.flat(), body };
 }
 
 function isNotModified(
@@ -164,11 +202,11 @@ async function send(
     const age = headerOf(answer.headers, 'age');
     return {
       status: answer.status,
-      version: body === '' ? undefined : Number(body),
+      body: body === '' ? undefined : body,
       age: age === undefined ? undefined : Number(age),
     };
   } catch (error) {
-    return { status: toEdgeError(error).status, version: undefined, age: undefined };
+    return { status: toEdgeError(error).status, body: undefined, age: undefined };
   } finally {
     outgoing.emit('close');
   }
@@ -205,10 +243,13 @@ function exchangeOf(request: Request, outgoing: EventEmitter): Exchange {
   };
 }
 
-function headersOf({ selecting, isAuthorized, directives, ifNoneMatch }: Request): IncomingHttpHeaders {
+function headersOf({ selecting, isAuthorized, directives, ...request }: Request): IncomingHttpHeaders {
+  const { ifNoneMatch, range, ifRange } = request;
   const headers: IncomingHttpHeaders = { host: 'site.test', ...selecting };
   if (isAuthorized) headers.authorization = 'Bearer x';
   if (ifNoneMatch !== undefined) headers['if-none-match'] = ifNoneMatch;
+  if (range !== undefined) headers.range = `bytes=${range.first}-${range.last}`;
+  if (ifRange !== undefined) headers['if-range'] = ifRange;
   const said = [
     directives.noCache && 'no-cache',
     directives.noStore && 'no-store',
