@@ -6,6 +6,7 @@ import { domainOperations } from './domain-operations.ts';
 import { environmentOperations } from './environment-operations.ts';
 import { gatewayOperations } from './gateway-operations.ts';
 import { githubOperations } from './github-operations.ts';
+import { logOperations } from './log-operations.ts';
 import type { Operation } from './operation.ts';
 import { projectOperations } from './project-operations.ts';
 
@@ -17,6 +18,7 @@ export const allOperations: readonly Operation[] = [
   ...domainOperations,
   ...environmentOperations,
   ...buildOperations,
+  ...logOperations,
   ...githubOperations,
   ...accessOperations,
   ...adminOperations,
