@@ -13,6 +13,7 @@ import { initCommand } from './commands/init.ts';
 import { loginCommand, logoutCommand, whoamiCommand } from './commands/login.ts';
 import { logsCommand } from './commands/logs.ts';
 import { openCommand } from './commands/open.ts';
+import { tracksCommand } from './commands/tracks.ts';
 import type { CliContext } from './context.ts';
 import { paint, type Terminal } from './terminal.ts';
 
@@ -61,6 +62,7 @@ const COMMANDS: readonly ((context: CliContext) => Command)[] = [
   promoteCommand,
   rollbackCommand,
   domainsCommand,
+  tracksCommand,
   envCommand,
   logsCommand,
   openCommand,

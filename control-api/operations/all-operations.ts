@@ -9,11 +9,13 @@ import { githubOperations } from './github-operations.ts';
 import { logOperations } from './log-operations.ts';
 import type { Operation } from './operation.ts';
 import { projectOperations } from './project-operations.ts';
+import { trackOperations } from './track-operations.ts';
 
 /** Everything that the control API can do, apart from the upload of objects, whose body is no JSON. */
 export const allOperations: readonly Operation[] = [
   ...gatewayOperations,
   ...projectOperations,
+  ...trackOperations,
   ...deploymentOperations,
   ...domainOperations,
   ...environmentOperations,

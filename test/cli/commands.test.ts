@@ -314,3 +314,30 @@ describe('every command', () => {
     expect((await run(['completion', 'cmd'])).code).toBe(2);
   });
 });
+
+describe('tracks', () => {
+  test('lists them, and changes how many deployments one keeps', async () => {
+    const project = await newProject();
+    await show(project, 'one');
+    await show(project, 'two', { track: 'pr-12' });
+    const list = await run(['tracks', '-p', project]);
+    expect([list.code, list.out]).toEqual([0, expect.stringMatching(/pr-12 +\w{8} +20 \(default\) +https/)]);
+    const kept = await run(['tracks', 'keep', 'pr-12', '1', '-p', project]);
+    expect(kept.out).toBe(
+      'pr-12 keeps 1 deployment besides the one shown; older ones go with the next sweep.\n',
+    );
+    expect(await json(['tracks', 'ls', '-p', project])).toMatchObject({
+      tracks: [
+        { name: 'pr-12', retention: 1, kept: 1 },
+        { name: 'production', retention: null, kept: 20 },
+      ],
+    });
+    expect((await run(['tracks', 'keep', 'pr-12', 'default', '-p', project])).out).toContain(
+      '20 deployments',
+    );
+    expect((await run(['tracks', 'keep', 'pr-12', 'some', '-p', project])).code).toBe(2);
+    expect((await run(['tracks', 'keep', 'nothing', '1', '-p', project])).code).toBe(5);
+    const viewer = await run(['tracks', 'keep', 'pr-12', '1', '-p', project, '--token', await viewerToken()]);
+    expect(viewer.code).toBe(4);
+  });
+});

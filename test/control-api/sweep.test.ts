@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { adminPaths, type SweepReport } from '../../contracts/control-api-admin.ts';
 import { apiPaths } from '../../contracts/control-api.ts';
+import { trackPaths, type Track } from '../../contracts/tracks.ts';
 import type { OpenDatabase } from '../../control-api/database/database.ts';
 import { connect } from '../../control-api/database/open-database.ts';
 import { silentLogger } from '../../core/log.ts';
@@ -12,6 +13,7 @@ import {
   sha256,
   startTestControlApi,
   upload,
+  type Reply,
   type TestControlApi,
 } from '../support/control-api.ts';
 import { manualClock } from '../support/manual-clock.ts';
@@ -82,6 +84,32 @@ describe('the sweeper', () => {
     const { body } = await api.send('GET', `${apiPaths.deployments('site')}?track=kept`);
     const kept = body.deployments.map(({ id }: { id: string }) => id);
     expect(kept).toEqual([made[3], made[2], made[0]]);
+  });
+
+  it('keeps as many as the track itself says, from none to the default again', async () => {
+    const made: string[] = [];
+    for (const text of ['1', '2', '3', '4', '5'])
+      made.push((await deploy(api, 'site', [page(text)], { track: 'own' })).deployment.id);
+    const keep = (retention: number | null): Promise<Reply> =>
+      api.send('PATCH', trackPaths.track('site', 'own'), { retention });
+    const kept = async (): Promise<string[]> => {
+      await sweep();
+      const { body } = await api.send('GET', `${apiPaths.deployments('site')}?track=own`);
+      return body.deployments.map(({ id }: { id: string }) => id);
+    };
+    expect((await keep(3)).body).toMatchObject({ name: 'own', retention: 3, kept: 3, deploymentId: made[4] });
+    expect(await kept()).toEqual([made[4], made[3], made[2], made[1]]);
+    expect((await keep(null)).body).toMatchObject({ retention: null, kept: 2 });
+    expect(await kept()).toEqual([made[4], made[3], made[2]]);
+    await keep(0);
+    expect(await kept()).toEqual([made[4]]);
+    const { body } = await api.send('GET', trackPaths.tracks('site'));
+    expect(body.tracks.find((track: Track) => track.name === 'own')).toMatchObject({ retention: 0, kept: 0 });
+    expect((await api.send('PATCH', trackPaths.track('site', 'nothing'), { retention: 1 })).status).toBe(404);
+    for (const retention of [-1, 1.5, '3', undefined]) {
+      const refused = await api.send('PATCH', trackPaths.track('site', 'own'), { retention });
+      expect([retention, refused.status]).toEqual([retention, 400]);
+    }
   });
 
   it('deletes bytes that no row knows of once they are old, and nothing that is not its own', async () => {

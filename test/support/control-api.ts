@@ -81,7 +81,7 @@ export function talkTo(url: string): Pick<TestControlApi, 'url' | 'send'> {
 const patterns = allOperations.flatMap((operation) =>
   operation.path === undefined
     ? []
-    : [{ operation, pattern: new RegExp(`^/v1${operation.path.replaceAll(/:\\w+/g, '[^/]+')}$`) }],
+    : [{ operation, pattern: new RegExp(`^/v1${operation.path.replaceAll(/:\w+/g, '[^/]+')}$`) }],
 );
 
 /** Every answer has the shape that its operation declares, with nothing besides. */
