@@ -5,6 +5,7 @@ import type { Logger } from '../core/log.ts';
 import type { Registry } from '../core/metrics.ts';
 import { createRunnerClient } from '../runner-client/create-runner-client.ts';
 import type { ObjectStore } from '../store/object-store.ts';
+import { createChallengeAnswerer } from './answer-challenge.ts';
 import type { GatewayConfig } from './config.ts';
 import type { Edge } from './edge.ts';
 import type { TrustedProxies } from './functions/forwarded.ts';
@@ -45,6 +46,7 @@ export function assembleEdge(config: GatewayConfig, parts: EdgeParts, started: C
   const files = createFileServer({ contents, store, maxEntryBytes: config.STATIC_MAX_ENTRY_BYTES, log });
   started.push(runner, files, prefetcher);
   return {
+    challenges: createChallengeAnswerer(store, () => systemClock.nowMs()),
     sites: createSiteResolver(cache, controlApi, { deployDomain: config.ORIGAN_DEPLOY_DOMAIN, compile }),
     skew: createSkewProtection(
       createRecentSites({ cache, controlApi, store, compile, nowMs: () => systemClock.nowMs(), log }),

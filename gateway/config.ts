@@ -2,7 +2,7 @@ import { isIP } from 'node:net';
 import { hostname } from 'node:os';
 import { z } from 'zod';
 import { cacheFields, toCacheConfig, type CacheConfig } from '../cache/config.ts';
-import { field, readEnvironment, type Environment } from '../core/env.ts';
+import { ConfigError, field, readEnvironment, type Environment } from '../core/env.ts';
 import { runnerClientFields, type RunnerClientConfig } from '../runner-client/config.ts';
 import { storeFields, toStoreConfig, withStoreRules, type StoreConfig } from '../store/config.ts';
 
@@ -22,6 +22,16 @@ type GatewayVariables = {
   GATEWAY_HOST: string;
   /** Port of tenants' HTTP traffic; 0 takes a free one. Default 7777. */
   GATEWAY_PORT: number;
+  /** Whether to serve HTTPS as well. Default false. */
+  HAS_TLS_SERVER: boolean;
+  /** Port of tenants' HTTPS traffic; 0 takes a free one. Default 7778. */
+  GATEWAY_TLS_PORT: number;
+  /**
+   * PEM files of the certificate (intermediate ones after it) and the key for the hosts below ORIGAN_DEPLOY_DOMAIN and for
+   * clients without SNI; read again when they change. Both or neither; every other host has its own in the bucket.
+   */
+  TLS_CERT_FILE?: string | undefined;
+  TLS_KEY_FILE?: string | undefined;
   /** Address of health, readiness and metrics. Default: this machine only. */
   GATEWAY_ADMIN_HOST: string;
   /** Port of health, readiness and metrics; 0 takes a free one. Default 7779. */
@@ -69,6 +79,10 @@ type GatewayVariables = {
 const ownFields = {
   GATEWAY_HOST: field.text().default('0.0.0.0'),
   GATEWAY_PORT: field.int(7777, 0, 65_535),
+  HAS_TLS_SERVER: field.bool(false),
+  GATEWAY_TLS_PORT: field.int(7778, 0, 65_535),
+  TLS_CERT_FILE: field.text().optional(),
+  TLS_KEY_FILE: field.text().optional(),
   GATEWAY_ADMIN_HOST: field.text().default('127.0.0.1'),
   GATEWAY_ADMIN_PORT: field.int(7779, 0, 65_535),
   GATEWAY_INSTANCE: field.text().default(`${hostname()}-${process.pid}`),
@@ -99,12 +113,20 @@ const shape = withStoreRules(
 /** @throws ConfigError naming every wrong variable. */
 export function readGatewayConfig(env: Environment): GatewayConfig {
   const variables = readEnvironment('gateway', shape, env);
+  requireBothOrNeither(variables);
   return {
     ...variables,
     cache: toCacheConfig(variables),
     store: toStoreConfig(variables),
     runnerClient: variables,
   };
+}
+
+function requireBothOrNeither({ HAS_TLS_SERVER, TLS_CERT_FILE, TLS_KEY_FILE }: GatewayVariables): void {
+  if (!HAS_TLS_SERVER || (TLS_CERT_FILE === undefined) === (TLS_KEY_FILE === undefined)) return;
+  const [missing, given] =
+    TLS_CERT_FILE === undefined ? ['TLS_CERT_FILE', 'TLS_KEY_FILE'] : ['TLS_KEY_FILE', 'TLS_CERT_FILE'];
+  throw new ConfigError('gateway', [`${missing}: is required together with ${given}`]);
 }
 
 function isCidr(text: string): boolean {

@@ -1,4 +1,5 @@
 import type { Logger } from '../core/log.ts';
+import type { ChallengeAnswerer } from './answer-challenge.ts';
 import type { FunctionCaller } from './functions/call-function.ts';
 import type { Recorder } from './record.ts';
 import type { SiteResolver } from './site/resolve-site.ts';
@@ -7,6 +8,7 @@ import type { FileServer } from './static/serve-file.ts';
 
 /** What the steps of a request work with, put together once at start. */
 export type Edge = {
+  challenges: ChallengeAnswerer;
   sites: SiteResolver;
   skew: SkewProtection;
   files: FileServer;

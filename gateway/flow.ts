@@ -13,6 +13,9 @@ import { markPinned, type Found } from './site/skew-protection.ts';
  */
 export async function answer(edge: Edge, exchange: Exchange): Promise<Answer> {
   const { target, method, headers } = exchange;
+  const challenge = edge.challenges.answer(exchange);
+  const proof = challenge && (await challenge);
+  if (proof !== undefined) return proof;
   const present = await edge.sites.resolve(exchange);
   const { site, by } = await edge.skew.pin(exchange, present);
   const route = matchRoute(site, { ...target, method, headers });

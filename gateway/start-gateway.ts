@@ -10,14 +10,11 @@ import type { Logger } from '../core/log.ts';
 import { packageVersion } from '../core/package-version.ts';
 import type { Registry } from '../core/metrics.ts';
 import { openStore } from '../store/open-store.ts';
-import { createMemoryAnswerer } from './answer-from-memory.ts';
 import { assembleEdge } from './assemble-edge.ts';
 import type { GatewayConfig } from './config.ts';
-import type { Edge } from './edge.ts';
-import { createTrustedProxies, type TrustedProxies } from './functions/forwarded.ts';
+import { createTrustedProxies } from './functions/forwarded.ts';
 import { explain } from './explain.ts';
-import { handleRequest, refuseUnread } from './handle-request.ts';
-import { startHttpServer, type HttpServer } from './server/http-server.ts';
+import { listenForTenants, type TenantParts } from './listen-for-tenants.ts';
 
 export type GatewayParts = {
   log: Logger;
@@ -28,7 +25,7 @@ export type GatewayParts = {
   protections?: Protections | undefined;
 };
 
-export type Gateway = Closable & { port: number; adminPort: number };
+export type Gateway = Closable & { port: number; tlsPort: number | undefined; adminPort: number };
 
 /**
  * Starts a gateway. Resolves when it listens; throws when a port is taken or the bucket cannot be read, with
@@ -58,7 +55,7 @@ export async function startGateway(config: GatewayConfig, parts: GatewayParts): 
     await cache.connect();
     const trustedProxies = createTrustedProxies(config.TRUSTED_PROXIES);
     const edge = assembleEdge(config, { cache, store, trustedProxies, log, registry }, started);
-    const gateway = await listen(config, { edge, cache, trustedProxies, registry, started });
+    const gateway = await listen(config, { edge, cache, store, trustedProxies, registry, started });
     presence.address = addressOf(config.GATEWAY_HOST, gateway.port);
     return gateway;
   } catch (error) {
@@ -67,13 +64,7 @@ export async function startGateway(config: GatewayConfig, parts: GatewayParts): 
   }
 }
 
-type Running = {
-  edge: Edge;
-  cache: Cache;
-  trustedProxies: TrustedProxies;
-  registry: Registry;
-  started: Closable[];
-};
+type Running = TenantParts & { cache: Cache; started: Closable[] };
 
 async function listen(config: GatewayConfig, running: Running): Promise<Gateway> {
   const { edge, cache, registry, started } = running;
@@ -89,10 +80,11 @@ async function listen(config: GatewayConfig, running: Running): Promise<Gateway>
       addRoutes: (app) => addExplain(app, { edge, cache, deployDomain: config.ORIGAN_DEPLOY_DOMAIN }),
     }),
   );
-  const http = keep(started, await listenForTenants(config, running));
-  log.info({ port: http.port, adminPort: admin.port, instance: config.GATEWAY_INSTANCE }, 'gateway listens');
+  const { port, tlsPort } = keep(started, await listenForTenants(config, running));
+  log.info({ port, tlsPort, adminPort: admin.port, instance: config.GATEWAY_INSTANCE }, 'gateway listens');
   return {
-    port: http.port,
+    port,
+    tlsPort,
     adminPort: admin.port,
     close: async () => {
       isDraining = true;
@@ -113,30 +105,6 @@ function addExplain(app: Hono, parts: Parameters<typeof explain>[0]): void {
       const { code, message, status } = toEdgeError(error);
       return Response.json({ error: { code, message, requestId: 'explain' } }, { status });
     }
-  });
-}
-
-function listenForTenants(
-  config: GatewayConfig,
-  { edge, registry, trustedProxies }: Pick<Running, 'edge' | 'registry' | 'trustedProxies'>,
-): Promise<HttpServer> {
-  return startHttpServer({
-    host: config.GATEWAY_HOST,
-    port: config.GATEWAY_PORT,
-    limits: {
-      maxHeaderBytes: config.MAX_HEADER_BYTES,
-      maxHeaders: config.MAX_HEADERS,
-      headersTimeoutMs: config.HEADERS_TIMEOUT_MS,
-      idleTimeoutMs: config.IDLE_TIMEOUT_MS,
-      maxConnectionsPerClient: config.MAX_CONNECTIONS_PER_CLIENT,
-    },
-    drainTimeoutMs: config.DRAIN_TIMEOUT_MS,
-    log: edge.log,
-    registry,
-    isSharedAddress: (address) => trustedProxies.has(address),
-    answerAtOnce: createMemoryAnswerer(edge),
-    onRequest: (incoming, outgoing, problem) => handleRequest(edge, incoming, outgoing, problem),
-    onRefused: (problem) => refuseUnread(edge, problem),
   });
 }
 

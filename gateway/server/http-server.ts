@@ -1,10 +1,17 @@
-import { createServer, ServerResponse, type IncomingMessage, type Server } from 'node:http';
+import {
+  createServer,
+  ServerResponse,
+  type IncomingMessage,
+  type Server,
+  type ServerOptions,
+} from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { EdgeError } from '../../core/errors.ts';
 import type { Logger } from '../../core/log.ts';
-import { observedGauge, type Registry } from '../../core/metrics.ts';
 import type { Answer } from '../exchange.ts';
+import { createTlsServer } from '../tls/create-tls-server.ts';
+import type { Credentials } from '../tls/credentials.ts';
 import { checkHead } from './check-head.ts';
 import { Connections } from './connections.ts';
 import { drain } from './drain.ts';
@@ -30,8 +37,8 @@ export type HttpServerOptions = {
   limits: ServerLimits;
   drainTimeoutMs: number;
   log: Logger;
-  /** Where open connections are counted. Default: nowhere. */
-  registry?: Registry;
+  /** Certificates: then it speaks HTTPS. Default: plain HTTP. */
+  credentials?: Credentials | undefined;
   /** Addresses whose connections are not counted per client: proxies in front. Default: none. */
   isSharedAddress?: (address: string) => boolean;
   /** The answer to what needs no waiting; undefined: `onRequest` is asked. */
@@ -44,26 +51,19 @@ export type HttpServerOptions = {
 
 export type HttpServer = {
   port: number;
+  /** Open connections, tunnels included. */
+  connections(): number;
   /** Takes no new connections, lets what runs finish, ends what is left after the drain time. */
   close(): Promise<void>;
 };
 
 /** The listener of tenants' traffic, with the limits that protect it. */
 export async function startHttpServer(options: HttpServerOptions): Promise<HttpServer> {
-  const { limits, log } = options;
-  const server = createServer({
-    maxHeaderSize: limits.maxHeaderBytes,
-    headersTimeout: limits.headersTimeoutMs,
-    keepAliveTimeout: limits.idleTimeoutMs,
-    // A body may take as long as it takes: uploads are bounded in bytes and by the idle limit.
-    requestTimeout: 0,
-    connectionsCheckingInterval: Math.min(1000, limits.headersTimeoutMs),
-    insecureHTTPParser: false,
-    // Answered by the flow like any other malformed request, and recorded.
-    requireHostHeader: false,
-    shouldUpgradeCallback: mayUpgrade,
-    optimizeEmptyRequests: true,
-  });
+  const { limits, log, credentials } = options;
+  const server: Server =
+    credentials === undefined
+      ? createServer(toServerOptions(limits))
+      : createTlsServer(toServerOptions(limits), credentials);
   // Beyond its count Node would drop headers and go on: the size bounds them, and checkHead counts.
   server.maxHeadersCount = 0;
   const connections = new Connections({
@@ -71,8 +71,9 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     isShared: options.isSharedAddress ?? (() => false),
     refuse: (socket) => refuseConnection(socket, options.onRefused(new EdgeError('TOO_MANY_CONNECTIONS'))),
   });
-  if (options.registry !== undefined) observe(options.registry, connections);
-  server.on('connection', (socket) => connections.add(socket));
+  // Of TLS, what has not finished its handshake is no connection yet: that has a limit in time of its own.
+  const arrival = credentials === undefined ? 'connection' : 'secureConnection';
+  server.on(arrival, (socket: Socket) => connections.add(socket));
   takeRequests(server, connections, options);
   takeUpgrades(server, connections, options);
   server.on('clientError', (error, socket) => onClientError({ connections, options }, error, socket));
@@ -84,7 +85,25 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   const { headersTimeoutMs } = limits;
   return {
     port,
+    connections: () => connections.size,
     close: () => (closing ??= drain(server, connections, { drainTimeoutMs, headersTimeoutMs, log })),
+  };
+}
+
+function toServerOptions(limits: ServerLimits): ServerOptions {
+  return {
+    maxHeaderSize: limits.maxHeaderBytes,
+    headersTimeout: limits.headersTimeoutMs,
+    keepAliveTimeout: limits.idleTimeoutMs,
+    // A body may take as long as it takes: uploads are bounded in bytes and by the idle limit.
+    requestTimeout: 0,
+    connectionsCheckingInterval: Math.min(1000, limits.headersTimeoutMs),
+    insecureHTTPParser: false,
+    // Answered by the flow like any other malformed request, and recorded.
+    requireHostHeader: false,
+    shouldUpgradeCallback: mayUpgrade,
+    // A request without a body needs no stream that says so: a tenth of what a hit costs.
+    optimizeEmptyRequests: true,
   };
 }
 
@@ -160,11 +179,6 @@ function onClientError({ connections, options }: Wiring, error: ParserError, soc
 function refuseConnection(socket: Duplex, answer: Answer): void {
   socket.write(formatRawAnswer(answer));
   lingerAndClose(socket);
-}
-
-function observe(registry: Registry, connections: Connections): void {
-  const help = 'Open connections of clients, tunnels included.';
-  observedGauge({ registry, name: 'origan_edge_connections', help, read: () => connections.size });
 }
 
 function listen(server: Server, port: number, host: string): Promise<void> {

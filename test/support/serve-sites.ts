@@ -12,6 +12,7 @@ import { EdgeError } from '../../core/errors.ts';
 import { silentLogger } from '../../core/log.ts';
 import { createRegistry } from '../../core/metrics.ts';
 import { createMemoryAnswerer } from '../../gateway/answer-from-memory.ts';
+import { createChallengeAnswerer } from '../../gateway/answer-challenge.ts';
 import type { Edge } from '../../gateway/edge.ts';
 import { createFunctionCaller } from '../../gateway/functions/call-function.ts';
 import { createTrustedProxies } from '../../gateway/functions/forwarded.ts';
@@ -100,6 +101,7 @@ export async function serveSites(options: ServeOptions): Promise<ServedSites> {
   const controlApi = { lookUpDomain, recentBuilds };
   const nowMs = options.nowMs ?? ((): number => Date.now());
   const edge: Edge = {
+    challenges: createChallengeAnswerer(store, () => Date.now()),
     sites: createSiteResolver(unconfirmed(cache, options.isUnconfirmed), controlApi, {
       deployDomain: options.deployDomain,
       compile,

@@ -6,6 +6,7 @@ import { EdgeError } from '../../core/errors.ts';
 import { silentLogger } from '../../core/log.ts';
 import { createRegistry } from '../../core/metrics.ts';
 import { createMemoryAnswerer } from '../../gateway/answer-from-memory.ts';
+import { createChallengeAnswerer } from '../../gateway/answer-challenge.ts';
 import type { Edge } from '../../gateway/edge.ts';
 import { createTrustedProxies } from '../../gateway/functions/forwarded.ts';
 import type { Cache } from '../../cache/cache.ts';
@@ -47,7 +48,7 @@ export const DEPLOYMENT_ID = 'a1b2c3d4-0000-4000-8000-000000000001';
 
 export type RecordedRequest = FinishedRequest & RequestEvent;
 
-export type TestEdge = HttpServer & {
+export type TestEdge = Omit<HttpServer, 'connections'> & {
   /** How many requests took the short way of a hit. */
   answeredAtOnce(): number;
   /** Requests that have come and not ended. */
@@ -104,12 +105,14 @@ export async function startEdge(options: TestEdgeOptions = {}): Promise<TestEdge
   const trustedProxies = createTrustedProxies(options.trustedProxies ?? []);
   const records: RecordedRequest[] = [];
   const { recorder, underWay, find } = tapRecorder(createRecorder(registry, log, false), records);
+  const store = createDirectoryStore(bucket.path, log);
   const edge: Edge = {
+    challenges: createChallengeAnswerer(store, () => Date.now()),
     sites: oneSite(await publish(bucket.path, options)),
     skew: noSkewProtection,
     files: createFileServer({
       contents: createContentCache({ maxBytes: 10_000_000, registry }),
-      store: createDirectoryStore(bucket.path, log),
+      store,
       maxEntryBytes: 1_000_000,
     }),
     functions: createResponseCache(
