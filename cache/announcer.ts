@@ -2,13 +2,14 @@ import type { Clock } from '../core/clock.ts';
 import { messageOf } from '../core/errors.ts';
 import type { Logger } from '../core/log.ts';
 import type { Backend, Member, Registry } from './backend.ts';
+import { LeaseHolders } from './lease-holders.ts';
 import { instanceOf } from './lease.ts';
 import type { Invalidation } from './lookup.ts';
 
 const FIRST_POLL_MS = 20;
 const LONGEST_POLL_MS = 250;
-/** Clocks of processes may differ by this much. */
-const CLOCK_SLACK_MS = 1000;
+/** Well within a first lease (see lease-holders.ts), so that a look that fails does no harm. */
+const LOOKS_PER_LEASE = 15;
 
 export type AnnouncerOptions = {
   backend: Backend;
@@ -25,8 +26,8 @@ type Wait = {
   acknowledged: Set<string>;
   expired: Set<string>;
   startedAtMs: number;
-  /** Not complete before this: gateways that the registry does not know may hold a lease until then. */
-  notBeforeMs: number;
+  /** Nobody can have a copy of what is announced, whatever lease he holds. */
+  isFirst: boolean;
   wake: () => void;
 };
 
@@ -36,14 +37,31 @@ type Wait = {
  */
 export class Announcer {
   readonly #options: AnnouncerOptions;
+  readonly #holders: LeaseHolders;
   readonly #waits = new Set<Wait>();
-  readonly #seen = new Map<string, { nonce: string; sinceMs: number }>();
-  #epoch: { name: string; notBeforeMs: number } | undefined;
+  /** Acknowledgements that came before the call that published had returned. */
+  readonly #early = new Map<string, { epoch: string; seq: number }>();
   #timer: NodeJS.Timeout | undefined;
   #isClosed = false;
 
   constructor(options: AnnouncerOptions) {
     this.#options = options;
+    this.#holders = new LeaseHolders(options.clock, options.leaseMs);
+  }
+
+  /**
+   * Begins to watch who holds a lease. Whoever watches all the time is not held up by a gateway that died an hour ago,
+   * and not for long by a registry that was lost.
+   */
+  watch(): void {
+    if (this.#timer !== undefined || this.#isClosed) return;
+    this.#options.backend.bus.subscribe(['acks'], {
+      onMessage: (_channel, text) => this.#receive(text),
+      onSubscribed: () => undefined,
+      onLost: () => undefined,
+    });
+    this.#timer = setInterval(() => void this.#watch(), this.#options.leaseMs / LOOKS_PER_LEASE).unref();
+    void this.#watch();
   }
 
   /** Resolves when nobody uses what `payload` names any more, or after `waitMs`. @throws CacheFailure */
@@ -51,10 +69,9 @@ export class Announcer {
     payload: string,
     { waitMs, isFirst }: { waitMs: number; isFirst: boolean },
   ): Promise<Invalidation> {
-    this.#startWatching();
+    this.watch();
     const startedAtMs = this.#now();
-    const wait = this.#beginWait(await this.#publish(payload), startedAtMs);
-    if (isFirst) wait.notBeforeMs = 0;
+    const wait = this.#beginWait(await this.#publish(payload), { startedAtMs, isFirst });
     try {
       return await this.#untilComplete(wait, payload, startedAtMs + waitMs);
     } finally {
@@ -87,14 +104,13 @@ export class Announcer {
   /** Reads the registry: makes good lost acknowledgements, and finds leases that ran out and lost epochs. */
   async #look(wait: Wait, payload: string): Promise<void> {
     try {
-      const registry = await this.#options.backend.bus.registry();
+      const registry = await this.#readRegistry();
       if (registry?.epoch === wait.epoch) {
-        this.#observe(registry);
         await this.#update(wait, registry);
         return;
       }
       // The registry was lost with all that it knew of leases: say it again in the new epoch, and wait anew.
-      Object.assign(wait, this.#freshWait(await this.#publish(payload)));
+      Object.assign(wait, this.#whomToAwait(await this.#publish(payload), wait.isFirst));
     } catch (error) {
       this.#options.log.debug({ error: messageOf(error) }, 'the registry of leases could not be read');
     }
@@ -104,10 +120,11 @@ export class Announcer {
     const members = new Map(registry.members.map((member) => [member.instance, member]));
     for (const instance of wait.pending) {
       const member = members.get(instance);
-      if (member !== undefined && hasAcked(member, wait)) settle(wait, instance, wait.acknowledged);
-      // Left in order: it gave up its lease itself.
-      else if (member === undefined) settle(wait, instance, wait.expired);
-      else if (this.#hasRunOut(member)) {
+      if (member === undefined) {
+        // Left in order, it gave up its lease itself; lost with a registry, it has until then to come back.
+        if (!this.#holders.isMissing(instance)) settle(wait, instance, wait.expired);
+      } else if (hasAcked(member, wait)) settle(wait, instance, wait.acknowledged);
+      else if (this.#holders.hasRunOut(member)) {
         settle(wait, instance, wait.expired);
         await this.#options.backend.bus.forget(member);
       }
@@ -115,27 +132,35 @@ export class Announcer {
   }
 
   #isComplete(wait: Wait): boolean {
-    return wait.pending.size === 0 && this.#now() >= wait.notBeforeMs;
+    return wait.pending.size === 0 && (wait.isFirst || this.#now() >= this.#holders.strangersUntilMs);
   }
 
   async #publish(payload: string): Promise<Registry> {
     const { backend, clock } = this.#options;
+    const askedAtMs = this.#now();
     const seed = { candidate: crypto.randomUUID(), nowMs: clock.nowMs() };
     const registry = await backend.bus.publish(payload, seed);
-    this.#observe(registry);
+    this.#holders.observe(registry, askedAtMs);
     return registry;
   }
 
-  #beginWait(registry: Registry, startedAtMs: number): Wait {
+  async #readRegistry(): Promise<Registry | undefined> {
+    const askedAtMs = this.#now();
+    const registry = await this.#options.backend.bus.registry();
+    this.#holders.observe(registry, askedAtMs);
+    return registry;
+  }
+
+  #beginWait(registry: Registry, { startedAtMs, isFirst }: Pick<Wait, 'startedAtMs' | 'isFirst'>): Wait {
     const wait: Wait = {
-      ...this.#freshWait(registry),
+      ...this.#whomToAwait(registry, isFirst),
       acknowledged: new Set(),
       expired: new Set(),
       startedAtMs,
+      isFirst,
       wake: () => undefined,
     };
     this.#waits.add(wait);
-    // Those that answered faster than our own publish call returned are in the early acknowledgements.
     for (const [instance, acked] of this.#early) {
       if (acked.epoch === wait.epoch && acked.seq >= wait.seq && wait.seq > 0) {
         settle(wait, instance, wait.acknowledged);
@@ -144,16 +169,11 @@ export class Announcer {
     return wait;
   }
 
-  #freshWait(registry: Registry): Pick<Wait, 'epoch' | 'seq' | 'pending' | 'notBeforeMs'> {
-    return {
-      epoch: registry.epoch,
-      seq: registry.seq,
-      pending: new Set(registry.members.map((member) => member.instance)),
-      notBeforeMs: this.#epoch?.notBeforeMs ?? 0,
-    };
+  #whomToAwait(registry: Registry, isFirst: boolean): Pick<Wait, 'epoch' | 'seq' | 'pending'> {
+    const members = registry.members.map((member) => member.instance);
+    const pending = new Set(isFirst ? members : [...members, ...this.#holders.missing()]);
+    return { epoch: registry.epoch, seq: registry.seq, pending };
   }
-
-  readonly #early = new Map<string, { epoch: string; seq: number }>();
 
   #receive(text: string): void {
     const [kind, epoch = '', seqText = '', instance = ''] = text.split(' ', 4);
@@ -167,46 +187,18 @@ export class Announcer {
     }
   }
 
-  /** Remembers since when each member has not renewed, and how old the epoch is. */
-  #observe(registry: Registry): void {
-    const nowMs = this.#now();
-    for (const member of registry.members) {
-      if (this.#seen.get(member.instance)?.nonce === member.nonce) continue;
-      this.#seen.set(member.instance, { nonce: member.nonce, sinceMs: nowMs });
-    }
-    for (const instance of this.#seen.keys()) {
-      if (!registry.members.some((member) => member.instance === instance)) this.#seen.delete(instance);
-    }
-    if (this.#epoch?.name === registry.epoch) return;
-    const ageMs = this.#options.clock.nowMs() - registry.sinceMs;
-    const restMs = Math.min(this.#options.leaseMs, this.#options.leaseMs + CLOCK_SLACK_MS - ageMs);
-    this.#epoch = { name: registry.epoch, notBeforeMs: restMs > 0 ? nowMs + restMs : 0 };
-    this.#early.clear();
-  }
-
-  #hasRunOut(member: Member): boolean {
-    const seen = this.#seen.get(member.instance);
-    return seen?.nonce === member.nonce && this.#now() - seen.sinceMs >= member.leaseMs;
-  }
-
-  #startWatching(): void {
-    if (this.#timer !== undefined) return;
-    this.#options.backend.bus.subscribe(['acks'], {
-      onMessage: (_channel, text) => this.#receive(text),
-      onSubscribed: () => undefined,
-      onLost: () => undefined,
-    });
-    // Watching all the time, a gateway that died an hour ago does not delay the next flip.
-    this.#timer = setInterval(() => void this.#watch(), this.#options.leaseMs / 3).unref();
-  }
-
   async #watch(): Promise<void> {
     try {
-      const registry = await this.#options.backend.bus.registry();
-      if (registry !== undefined) this.#observe(registry);
+      const registry = await this.#readRegistry();
+      this.#forgetEarly(registry);
     } catch {
       // The connection's own state is logged; the next look tries again.
     }
+  }
+
+  #forgetEarly(registry: Registry | undefined): void {
+    const present = new Set(registry?.members.map((member) => member.instance));
+    for (const instance of this.#early.keys()) if (!present.has(instance)) this.#early.delete(instance);
   }
 
   #pause(wait: Wait, delayMs: number): Promise<void> {

@@ -120,13 +120,17 @@ export type BusBackend = {
   subscribe(channels: readonly BusChannel[], listener: BusListener): void;
   /** Drops the subscription's connection and makes a new one: for when it has gone silent. */
   resubscribe(): void;
-  /** Renews the lease and publishes `h {epoch} {seq} {instance} {nonce}`, which proves the subscription. */
+  /**
+   * Renews the lease and publishes `h {epoch} {seq} {instance} {nonce} {isNew}`, which proves the subscription; isNew is
+   * 1 where the registry did not have the member, else 0.
+   */
   renew(member: Member, seed: EpochSeed): Promise<{ epoch: string; seq: number }>;
   /** Records and publishes `a {epoch} {seq} {instance}`; does nothing in another epoch. */
   ack(member: Member, epoch: string): Promise<void>;
   leave(instance: string): Promise<void>;
   /** Publishes `i {epoch} {seq} {payload}` under the next sequence number. */
   publish(payload: string, seed: EpochSeed): Promise<Registry>;
+  /** Undefined where there is none, or only one that another server process left. */
   registry(): Promise<Registry | undefined>;
   /** Removes a member whose lease ran out, unless it renewed meanwhile. */
   forget(member: Member): Promise<void>;

@@ -31,6 +31,11 @@ export class Invalidator {
     return () => this.#listeners.delete(listener);
   }
 
+  /** Begins to watch who holds a lease, ahead of the first invalidation. */
+  watch(): void {
+    if (!this.#options.isSolo) this.#options.announcer.watch();
+  }
+
   /** `endShared` ends the values in the shared cache; where it fails, what is near ends all the same. */
   async run(
     wanted: readonly CacheKey<unknown>[],

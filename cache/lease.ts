@@ -4,9 +4,19 @@ import type { Logger } from '../core/log.ts';
 import type { Backend, BusChannel, Member } from './backend.ts';
 
 /** Share of the lease that this process counts on: its clock and the publisher's may run apart by the rest. */
-const COUNTED_SHARE = 0.9;
+export const COUNTED_SHARE = 0.9;
 const BEATS_PER_LEASE = 3;
+/** Share of a lease that a gateway gets until it has been in the registry for as long. */
+const FIRST_LEASE_SHARE = 1 / 3;
 const RETRY_MS = 250;
+
+/**
+ * How long the leases of a newcomer last. Whoever invalidates may not have heard of it yet; were the registry lost at
+ * this moment, he would have to wait for leases that he does not know, and so for no longer than this.
+ */
+export function firstLeaseMs(leaseMs: number): number {
+  return leaseMs * FIRST_LEASE_SHARE;
+}
 
 /**
  * Under what a process may use near copies of coherent families without asking. `validUntilMs` is monotonic time;
@@ -57,6 +67,8 @@ export class HeldLease implements Lease {
   #applied = 0;
   #nonce = '';
   #sentAtMs = 0;
+  /** When it was last seen to be new in the registry; Infinity: not seen there yet. */
+  #registeredAtMs = Number.POSITIVE_INFINITY;
   #unanswered = 0;
   #timer: NodeJS.Timeout | undefined;
   #isAcking = false;
@@ -97,22 +109,25 @@ export class HeldLease implements Lease {
   async #beat(): Promise<void> {
     if (this.#isClosed) return;
     clearTimeout(this.#timer);
-    const { backend, clock, leaseMs } = this.#options;
+    const { backend, clock } = this.#options;
+    let retryMs = Number.POSITIVE_INFINITY;
     this.#noticeSilence();
     this.#nonce = crypto.randomUUID().slice(0, 8);
     this.#sentAtMs = clock.monotonicMs();
     this.#unanswered += 1;
-    let delayMs = leaseMs / BEATS_PER_LEASE;
     try {
-      await backend.bus.renew(this.#member(), { candidate: crypto.randomUUID(), nowMs: clock.nowMs() });
+      const seed = { candidate: crypto.randomUUID(), nowMs: clock.nowMs() };
+      const { epoch } = await backend.bus.renew(this.#member(), seed);
+      if (epoch !== this.#epoch) this.#registeredAtMs = Number.POSITIVE_INFINITY;
       if (!this.#isClosed) this.#options.events.onRenewed(this.#applied);
     } catch (error) {
       this.#options.log.debug({ error: messageOf(error) }, 'the lease was not renewed');
-      delayMs = Math.min(delayMs, RETRY_MS);
+      retryMs = RETRY_MS;
       this.#unanswered -= 1;
     }
     if (this.#isClosed) return;
     clearTimeout(this.#timer);
+    const delayMs = Math.min(this.#lengthMs(clock.monotonicMs()) / BEATS_PER_LEASE, retryMs);
     this.#timer = setTimeout(() => void this.#beat(), delayMs).unref();
   }
 
@@ -124,8 +139,13 @@ export class HeldLease implements Lease {
   }
 
   #receive(text: string): void {
-    const [kind = '', epoch = '', seq = '', instance, nonce] = text.split(' ', 5);
-    if (kind === 'h') this.#receiveHeartbeat(epoch, Number(seq), instance === this.#memberId ? nonce : '');
+    const [kind = '', epoch = '', seq = '', instance, nonce, isNew] = text.split(' ', 6);
+    if (kind === 'h') {
+      const isOfMine = instance === this.#memberId;
+      // Whichever of its heartbeats it was.
+      if (isOfMine && isNew === '1') this.#registeredAtMs = this.#options.clock.monotonicMs();
+      this.#receiveHeartbeat(epoch, Number(seq), isOfMine && nonce === this.#nonce);
+    }
     if (kind === 'i')
       this.#receiveInvalidation(epoch, Number(seq), text.slice(epoch.length + seq.length + 4));
   }
@@ -145,23 +165,38 @@ export class HeldLease implements Lease {
     void this.#ack();
   }
 
-  #receiveHeartbeat(epoch: string, seq: number, ownNonce: string | undefined): void {
-    const isMine = ownNonce === this.#nonce;
-    if (epoch !== this.#epoch) {
-      if (!isMine) return;
+  #receiveHeartbeat(epoch: string, seq: number, isMine: boolean): void {
+    const isOtherEpoch = epoch !== this.#epoch;
+    if (isOtherEpoch && !isMine) return;
+    if (isOtherEpoch) {
       this.#epoch = epoch;
       this.#applied = seq;
       this.#endAll('epoch');
+      // Whoever published since the registry has this process waits for it.
+      void this.#ack();
     } else if (seq > this.#applied) {
       this.#skipTo(seq);
       void this.#ack();
     }
     if (!isMine) return;
+    if (isOtherEpoch) this.#registeredAtMs = this.#options.clock.monotonicMs();
+    this.#renewed();
+  }
+
+  #renewed(): void {
     this.#unanswered = 0;
-    this.validUntilMs = this.#sentAtMs + this.#options.leaseMs * COUNTED_SHARE;
+    this.validUntilMs = this.#sentAtMs + this.#lengthMs(this.#sentAtMs) * COUNTED_SHARE;
     if (this.#wasHeld) return;
     this.#wasHeld = true;
     this.#options.events.onFirstHeld();
+  }
+
+  /** How long a lease lasts that is renewed at this moment. */
+  #lengthMs(nowMs: number): number {
+    const { backend, leaseMs } = this.#options;
+    const firstMs = firstLeaseMs(leaseMs);
+    // A memory server's registry is never lost.
+    return backend.kind === 'memory' || nowMs - this.#registeredAtMs >= firstMs ? leaseMs : firstMs;
   }
 
   /** Messages up to `seq` were missed: whatever they named, nothing near counts any more. */
@@ -173,6 +208,7 @@ export class HeldLease implements Lease {
   #lose(reason: 'lost' | 'epoch'): void {
     this.validUntilMs = 0;
     this.#epoch = undefined;
+    this.#registeredAtMs = Number.POSITIVE_INFINITY;
     this.#endAll(reason);
   }
 

@@ -29,6 +29,11 @@ export type CacheParts = {
   memoryServer?: MemoryServer | undefined;
   /** Whether this process is a gateway: on the bus, with a lease, awaited by every flip. Default false. */
   holdsLease?: boolean | undefined;
+  /**
+   * Whether this process invalidates often (the control API): it then watches who holds a lease from the start, so that
+   * not even its first flip is held up by a registry that was lost. Default false: from the first invalidation on.
+   */
+  watchesLeases?: boolean | undefined;
   /** What `gateway:{instance}` says of a gateway, for people who look: read at each heartbeat; default empty. */
   presence?: { address: string; version: string } | undefined;
   /** For the hammer alone. */
@@ -53,6 +58,7 @@ export function openCache(config: CacheConfig, parts: CacheParts): Cache {
     registry: parts.registry,
     service: parts.service ?? 'origan',
     holdsLease: parts.holdsLease ?? false,
+    watchesLeases: parts.watchesLeases ?? false,
     presence: () => ({ address: '', version: '', ...parts.presence, startedAtMs }),
     isSolo: config.target.kind === 'memory' && parts.memoryServer === undefined,
     protections: parts.protections,

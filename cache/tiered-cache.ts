@@ -49,6 +49,8 @@ export type TieredCacheOptions = {
   presence: () => { address: string; version: string; startedAtMs: number };
   /** A gateway: takes part in acknowledgements and may use near copies of coherent families. */
   holdsLease: boolean;
+  /** Watches from the start who holds a lease. */
+  watchesLeases: boolean;
   /** The backend is a memory server of this process alone. */
   isSolo: boolean;
   protections?: Protections | undefined;
@@ -121,6 +123,7 @@ export class TieredCache implements Cache {
   async connect(): Promise<void> {
     await this.#options.backend.connect();
     this.#held?.start();
+    if (this.#options.watchesLeases) this.#invalidator.watch();
     if (this.#options.holdsLease) this.#upkeep.start();
   }
 

@@ -20,7 +20,12 @@ async function start(): Promise<Closable> {
   const log = createLogger({ program: 'control-api', level: config.LOG_LEVEL });
   const registry = createRegistry({ withProcessMetrics: true });
   const store = openStore(toStoreConfig(config), { log });
-  const cache = openCache(toCacheConfig(config), { log, registry, service: 'control-api' });
+  const cache = openCache(toCacheConfig(config), {
+    log,
+    registry,
+    service: 'control-api',
+    watchesLeases: true,
+  });
   const opened: Closable[] = [store, cache];
   try {
     await cache.connect();

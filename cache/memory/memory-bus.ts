@@ -17,8 +17,9 @@ export class MemoryBus {
 
   renew(member: Member, seed: EpochSeed): { epoch: string; seq: number } {
     const { epoch, seq } = this.#ensure(seed);
+    const isNew = this.#members.has(member.instance) ? 0 : 1;
     this.#members.set(member.instance, member);
-    this.#send('events', `h ${epoch} ${seq} ${member.instance} ${member.nonce}`);
+    this.#send('events', `h ${epoch} ${seq} ${member.instance} ${member.nonce} ${isNew}`);
     return { epoch, seq };
   }
 

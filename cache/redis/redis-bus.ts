@@ -118,7 +118,9 @@ export class RedisBus implements BusBackend {
     const fields = await link.runRepeatable('hgetall', this.#registryKey, (client) =>
       client.hgetall(this.#registryKey),
     );
-    return parseRegistry(new Map(Object.entries(fields)));
+    // Restored from a snapshot, or not yet replicated to the end: it may lack members.
+    const isOfThisServer = fields['run'] === link.incarnation(this.#registryKey);
+    return isOfThisServer ? parseRegistry(new Map(Object.entries(fields))) : undefined;
   }
 
   async forget(member: Member): Promise<void> {

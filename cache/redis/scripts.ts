@@ -153,9 +153,9 @@ end
 
 export const RENEW_LEASE: Script = script(
   'renew-lease',
-  `${EPOCH}redis.call('HSET', KEYS[1], 'm:' .. ARGV[4], ARGV[5])
+  `${EPOCH}local new = redis.call('HSET', KEYS[1], 'm:' .. ARGV[4], ARGV[5])
 local seq = redis.call('HGET', KEYS[1], 'seq')
-redis.call(ARGV[8], ARGV[6], 'h ' .. epoch .. ' ' .. seq .. ' ' .. ARGV[4] .. ' ' .. ARGV[7])
+redis.call(ARGV[8], ARGV[6], 'h ' .. epoch .. ' ' .. seq .. ' ' .. ARGV[4] .. ' ' .. ARGV[7] .. ' ' .. new)
 return {epoch, seq}`,
 );
 

@@ -77,9 +77,16 @@ export class ServerLink {
     this.#listeners.push(listener);
   }
 
+  /** Unknown also while some connections already lead to another server process than others. */
   incarnation(physicalName: string): string {
-    const usable = this.#connections.find((connection) => connection.isUsable);
-    return usable?.incarnation(physicalName) ?? UNKNOWN_INCARNATION;
+    let known: string | undefined;
+    for (const connection of this.#connections) {
+      if (!connection.isUsable) continue;
+      const incarnation = connection.incarnation(physicalName);
+      if (known !== undefined && incarnation !== known) return UNKNOWN_INCARNATION;
+      known = incarnation;
+    }
+    return known ?? UNKNOWN_INCARNATION;
   }
 
   /** Runs a command that may be repeated: tried again while the deadline lasts when its connection broke. */

@@ -22,7 +22,7 @@ await runProgram(
     const registry = createRegistry();
     const protections = JSON.parse(process.argv[2] ?? '') as Protections;
     const store = openStore(toStoreConfig(config), { log });
-    const cache = openCache(toCacheConfig(config), { log, registry, protections });
+    const cache = openCache(toCacheConfig(config), { log, registry, protections, watchesLeases: true });
     await cache.connect();
     const api = await startControlApi(config, { log, registry, cache, store });
     return { close: () => closeAll([store, cache, api], log) };
