@@ -27,6 +27,8 @@ export class Deployer {
   /** What it answered where it should not have failed. */
   readonly refusals: string[] = [];
   deploys = 0;
+  /** Domains moved by them. */
+  moves = 0;
   readonly #options: DeployerOptions;
   readonly #builds = Array.from({ length: PROJECTS }, () => 0);
   #working: Promise<unknown> = Promise.resolve();
@@ -73,6 +75,7 @@ export class Deployer {
     this.#builds[project] = build;
     const flip = await this.#options.api.deploy(nameOf(project), String(build), domainsOf(project));
     this.deploys += 1;
+    this.moves += 1 + DOMAINS_PER_PROJECT;
     if (flip.outcome === 'live' && flip.isComplete) this.#acknowledge(project, build, flip);
     else this.incomplete += 1;
   }

@@ -5,6 +5,9 @@ import { FAULTS, PROVOKING_FAULTS } from './faults.ts';
 import { Oracle, type Violation } from './oracle.ts';
 import { buildStage, type Topology } from './stage.ts';
 
+/** Between two faults; connections to a cluster take longer to come back. */
+const REST_MS: Readonly<Record<Topology, number>> = { single: 1500, cluster: 3000 };
+
 export type HammerOptions = {
   /** `cluster`: three primaries, one of which dies in the middle. Default single. */
   topology?: Topology;
@@ -34,7 +37,8 @@ export type HammerReport = {
   unanswered: number;
   /** Errors that the control API answered: there must be none. */
   refusals: readonly string[];
-  /** Domains moved and acknowledged. */
+  /** Domains moved, and those of them that were acknowledged. */
+  movesPerSecond: number;
   flipsPerSecond: number;
   faults: number;
   durationMs: number;
@@ -68,7 +72,7 @@ export async function runHammer(options: HammerOptions): Promise<HammerReport> {
     oracle.during = fault?.name ?? '';
     await fault?.run(stage.scene);
     faults += 1;
-    await untilOver(isOver, 1500);
+    await untilOver(isOver, REST_MS[topology]);
   }
   await deployer.stop();
   const durationMs = performance.now() - beganAtMs;
@@ -85,6 +89,7 @@ export async function runHammer(options: HammerOptions): Promise<HammerReport> {
     incomplete: deployer.incomplete,
     unanswered: deployer.unanswered,
     refusals: deployer.refusals,
+    movesPerSecond: (deployer.moves / durationMs) * 1000,
     flipsPerSecond: ((oracle.flips - flipsBefore) / durationMs) * 1000,
     faults,
     durationMs,
