@@ -30,7 +30,10 @@ const EXCEPTIONS: ReadonlyMap<string, string> = new Map([
   ['partial-store-partial-reuse-partial-byterange', CONTRADICTS_ITSELF],
   ['partial-store-partial-reuse-partial-absent', CONTRADICTS_ITSELF],
   ['partial-store-partial-reuse-partial-suffix', CONTRADICTS_ITSELF],
-  ['partial-store-partial-complete', 'parts are not asked for to complete what is stored'],
+  [
+    'partial-store-partial-complete',
+    'without a strong validator what lacks must not be put together with what is there (RFC 9111 section 3.4)',
+  ],
 ]);
 
 const resultSchema = z.array(

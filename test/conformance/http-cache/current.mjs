@@ -3,7 +3,7 @@
 import { suite } from './suite.mjs';
 import { freshness } from './tests/freshness.mjs';
 import { selecting } from './tests/selecting.mjs';
-import { beyond, serving } from './tests/serving.mjs';
+import { beyondSuite, serving } from './tests/serving.mjs';
 import { storing } from './tests/storing.mjs';
 import { targeted } from './tests/targeted.mjs';
 import { validating } from './tests/validating.mjs';
@@ -64,7 +64,7 @@ export async function currentSuite() {
   return [
     ...kept.map((group) => mark(group, ({ id }) => !DROPPED.has(id), 'released')),
     ...own.map((group) => mark(group, () => true, 'own')),
-    ...beyond.map((group) => mark(group, () => false, 'own')),
+    ...beyondSuite.map((group) => mark(group, () => false, 'own')),
   ];
 }
 

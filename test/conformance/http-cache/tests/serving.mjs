@@ -1,4 +1,4 @@
-import { FRESH, NOW, fromCache, fromOrigin, group, maxAge, stored, storedAndAged } from './form.mjs';
+import { FRESH, NOW, asking, fromCache, fromOrigin, group, maxAge, stored, storedAndAged } from './form.mjs';
 
 /** Stale, and the origin hangs up: the answer is an error and not what was stored (RFC 9111 section 4.2.4). */
 const neverStale = (directive) => [
@@ -136,24 +136,62 @@ const interims = group('interim', 'Interim responses', [
   ],
 ]);
 
-// Beyond the suite.
-export const beyond = [
-  group('beyond-age', 'Age, beyond the suite', [
-    [
-      'beyond-age-huge',
-      'must',
-      'an age of more than any integer holds is old',
-      stored([NOW, maxAge(3000), ['Age', '99999999999999999999', false]]),
-      fromOrigin(),
-    ],
-    [
-      'beyond-cdn-fallback',
-      'should',
-      'where a targeted field does not parse, Cache-Control counts',
-      stored([['CDN-Cache-Control', 'max-age =1', false], maxAge(3000)]),
-      fromCache(),
-    ],
-  ]),
+const HALF = '56789';
+const half = (...headers) =>
+  stored([...FRESH, ['Content-Range', 'bytes 5-9/10'], ...headers], {
+    ...asking(['Range', 'bytes=-5']),
+    response_status: [206, 'Partial Content'],
+    response_body: HALF,
+  });
+const range = (spec, text) =>
+  fromCache({ ...asking(['Range', `bytes=${spec}`]), expected_status: 206, expected_response_text: text });
+const partOf = (id, spec, text) => [
+  `beyond-partial-${id}`,
+  'should',
+  `a part that is what it says answers ${spec}`,
+  half(),
+  range(spec, text),
 ];
 
+/** What the suite does not ask, or asks of responses that contradict themselves. */
+const beyond = group('beyond', 'Beyond the suite', [
+  [
+    'beyond-age-huge',
+    'must',
+    'an age of more than any integer holds is old',
+    stored([NOW, maxAge(3000), ['Age', '99999999999999999999', false]]),
+    fromOrigin(),
+  ],
+  [
+    'beyond-cdn-fallback',
+    'should',
+    'where a targeted field does not parse, Cache-Control counts',
+    stored([['CDN-Cache-Control', 'max-age =1', false], maxAge(3000)]),
+    fromCache(),
+  ],
+  partOf('same', '-5', HALF),
+  partOf('within', '6-8', '678'),
+  partOf('open', '6-', '6789'),
+  partOf('suffix', '-1', '9'),
+  [
+    'beyond-partial-complete',
+    'should',
+    'what lacks is asked for, if it is still of the same (RFC 9111 section 3.4)',
+    half(['ETag', '"one"']),
+    {
+      response_status: [206, 'Partial Content'],
+      response_headers: [...FRESH, ['ETag', '"one"'], ['Content-Range', 'bytes 0-4/10', false]],
+      response_body: '01234',
+      expected_status: 200,
+      expected_response_text: `01234${HALF}`,
+      expected_request_headers: [
+        ['Range', 'bytes=0-4'],
+        ['If-Range', '"one"'],
+      ],
+    },
+    fromCache({ expected_response_text: `01234${HALF}` }),
+  ],
+]);
+
 export const serving = [stale, times, invalidation, interims];
+export const beyondSuite = [beyond];
