@@ -196,7 +196,7 @@ async function withRetries<Answer>(
 }
 
 /** Whether the same call may succeed when repeated: the network, or an error that the table calls retryable. */
-function mayPass(error: unknown): boolean {
+export function mayPass(error: unknown): boolean {
   if (!(error instanceof CliError)) return false;
   if (error.code === 'UNREACHABLE' || error.code === 'UNAVAILABLE') return true;
   return isKnownCode(error.code) && ERRORS[error.code].retryable;

@@ -19,7 +19,7 @@ export type FunctionLogLine = {
   source: 'function' | 'platform';
   /** The request that it belongs to, where that is known: `x-request-id` of the answer. */
   requestId?: string | undefined;
-  /** Path of the function within its deployment. */
+  /** The function's code: its path within the deployment, or `objects/{SHA-256}`. */
   path?: string | undefined;
   /** The message was longer than MAX_MESSAGE_BYTES; this is its beginning. */
   isTruncated?: true | undefined;
@@ -49,8 +49,8 @@ export type FunctionLogEntry = LogEntry & {
   deploymentId: string;
   source: FunctionLogLine['source'];
   requestId?: string | undefined;
-  /** Path of the function within its deployment. */
-  path?: string | undefined;
+  /** The route at which the function answers, such as `/api/:name`; its path where the manifest no longer has it. */
+  route?: string | undefined;
   /** The message was longer than what is kept of one. */
   isTruncated?: true | undefined;
 };
@@ -80,7 +80,7 @@ export const functionLogPageSchema: z.ZodType<FunctionLogPage> = z.object({
       deploymentId: z.string(),
       source: z.enum(['function', 'platform']),
       requestId: z.string().optional(),
-      path: z.string().optional(),
+      route: z.string().optional(),
       isTruncated: z.literal(true).optional(),
     }),
   ),

@@ -11,6 +11,7 @@ import type { Context } from '../context.ts';
 import { Failure } from '../failure.ts';
 import type { ProjectRow } from '../projects/project.ts';
 import { decodeCursor, encodeCursor, MAX_DEPLOYMENTS, type Positions } from './cursor.ts';
+import { routesOf, type RouteOf } from './routes.ts';
 import { findTarget, keepOwn, type LogTarget } from './targets.ts';
 
 const PAGE = 500;
@@ -77,7 +78,9 @@ async function readOnce(context: Context, before: Positions, read: ReadFunctionL
     positions.set(id, part.next);
     isAtEnd &&= part.isAtEnd;
     isTruncated ||= part.isTruncated;
-    entries.push(...part.lines.filter((line) => isWanted(line, read)).map((line) => toEntry(id, line)));
+    const wanted = part.lines.filter((line) => isWanted(line, read));
+    const routeOf = await routesOf(context, id, wanted);
+    entries.push(...wanted.map((line) => toEntry(id, line, routeOf)));
   }
   if (before.size > 1) entries = entries.toSorted((a, b) => a.timestamp.localeCompare(b.timestamp));
   if (isTail) entries = entries.slice(-(read.tail ?? 0) || entries.length);
@@ -123,8 +126,14 @@ function isWanted(
   );
 }
 
-function toEntry(deploymentId: string, { timeMs, ...line }: FunctionLogLine): FunctionLogEntry {
-  return { timestamp: new Date(timeMs).toISOString(), ...line, deploymentId };
+function toEntry(
+  deploymentId: string,
+  { timeMs, path, ...line }: FunctionLogLine,
+  routeOf: RouteOf,
+): FunctionLogEntry {
+  const route = routeOf(path);
+  const timestamp = new Date(timeMs).toISOString();
+  return { timestamp, ...line, deploymentId, ...(route === undefined ? {} : { route }) };
 }
 
 function toAnswer({ cache }: Context, { positions, ...page }: Page): FunctionLogPage {

@@ -209,14 +209,14 @@ describe('logs', () => {
 
   test('prints a build’s log, the newest build’s by default, nothing that could drive the terminal', async () => {
     const project = await newProject();
-    expect((await run(['logs', '-p', project])).err).toContain('has no builds');
+    expect((await run(['logs', '-p', project])).err).toBe('Nothing is shown on production yet.\n');
     const { body: build } = await api.send('POST', adminPaths.builds(project), {});
     const entries = [line('first'), line('\u001B[31mred\u001B[0m\u001B[2J\u0007', 'error')];
     await api.send('POST', adminPaths.buildLogs(project, build.id), { entries });
     const { code, out } = await run(['logs', '-p', project]);
     expect([code, out]).toEqual([
       0,
-      '2026-01-01T00:00:00.000Z info  first\n2026-01-01T00:00:00.000Z error red\n',
+      '2026-01-01T00:00:00.000Z info  build first\n2026-01-01T00:00:00.000Z error build red\n',
     ]);
     const scripted = await run(['logs', build.id, '-p', project, '--json']);
     expect(
@@ -224,7 +224,7 @@ describe('logs', () => {
         .trim()
         .split('\n')
         .map((text) => JSON.parse(text)),
-    ).toEqual(entries);
+    ).toEqual(entries.map((entry) => ({ ...entry, source: 'build', buildId: build.id })));
   });
 
   test('follows until the build ends, every line once and in order', async () => {
@@ -235,7 +235,7 @@ describe('logs', () => {
         entries: messages.map((text) => line(text)),
       });
     await append('1', '2');
-    const following = run(['logs', '-f', '-p', project, '--json']);
+    const following = run(['logs', build.id, '-f', '-p', project, '--json']);
     for (const message of ['3', '4', '5']) await append(message);
     await api.send('PATCH', adminPaths.build(project, build.id), { status: 'completed' });
     const { code, out } = await following;

@@ -96,8 +96,9 @@ describe.each(['with a cache server', 'in memory'] as const)('logs of functions 
     await write(first, [line('one', whole), line('two', { level: 'error', source: 'platform' })]);
     await write(second, [line('of another track')]);
     const timestamp = '2026-01-01T00:00:00.000Z';
+    const { path: route, ...rest } = whole;
     const expected = [
-      { ...whole, timestamp, level: 'info', message: 'one', source: 'function', deploymentId: first },
+      { ...rest, route, timestamp, level: 'info', message: 'one', source: 'function', deploymentId: first },
       { timestamp, level: 'error', message: 'two', source: 'platform', deploymentId: first },
     ];
     const storage = kind === 'in memory' ? 'memory' : 'shared';
