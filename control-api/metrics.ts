@@ -7,6 +7,7 @@ export type ControlApiMetrics = {
   flipSeconds: Histogram<'is_complete'>;
   encodedBytes: Counter<'coding'>;
   uploads: Counter<'outcome'>;
+  queries: Counter<'operation'>;
 };
 
 const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
@@ -45,6 +46,12 @@ export function createMetrics(registry: Registry): ControlApiMetrics {
       name: 'control_api_uploads_total',
       help: 'Uploaded objects: stored, or known already',
       labels: ['outcome'],
+    }),
+    queries: counter({
+      registry,
+      name: 'control_api_database_queries_total',
+      help: 'Queries that operations sent to the database, by name of the operation',
+      labels: ['operation'],
     }),
   };
 }

@@ -1,5 +1,6 @@
 import { ERRORS, toEdgeError } from '../../core/errors.ts';
 import { toDatabaseError } from '../database/database.ts';
+import { tallyQueries } from '../database/query-count.ts';
 import type { Context } from '../context.ts';
 import type { Call, Operation } from '../operations/operation.ts';
 
@@ -13,7 +14,10 @@ export async function runObserved(context: Context, operation: Operation, call: 
     log.debug({ operation: operation.name, status, durationMs }, 'operation');
   };
   try {
-    const answer = await operation.run(context, call);
+    const answer = await tallyQueries(
+      () => operation.run(context, call),
+      (queries) => metrics.queries.inc({ operation: operation.name }, queries),
+    );
     record(operation.status);
     return answer;
   } catch (error) {
