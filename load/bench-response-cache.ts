@@ -1,13 +1,16 @@
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { createServer } from 'node:http';
 import { parseArgs } from 'node:util';
-import { freePort } from '../test/support/free-port.ts';
-import { startProcess, type StartedProcess } from '../test/support/process.ts';
 import { makeTempDir } from '../test/support/temp-dir.ts';
 import { ask } from './support/ask.ts';
 import { cpuTimeUs } from './support/cpu-time.ts';
+import {
+  FUNCTION_HOST,
+  listen,
+  startFunctionGateway,
+  type FunctionGateway,
+  type Part,
+} from './support/function-gateway.ts';
 import { generateLoad } from './support/generate-load.ts';
-import { pinnedTo } from './support/pin.ts';
 import { median } from './support/statistics.ts';
 
 // What answers from the response cache cost: fresh ones, stale ones (while a refresh is under way that takes its time), and
@@ -15,7 +18,6 @@ import { median } from './support/statistics.ts';
 
 const SERVER_CORE = 0;
 const GENERATOR_CORE = 1;
-const HOST = 'bench.example';
 const BODY = Buffer.alloc(1024, 'x');
 const FRESH = '/fresh';
 const STALE = '/stale';
@@ -23,7 +25,6 @@ const CALL = '/call';
 const KINDS = [FRESH, STALE, CALL];
 
 type Options = { rounds: number; seconds: number; connections: number; maxRatio: number | undefined };
-type Part = { port: number; close(): Promise<void> };
 
 function readOptions(): Options {
   const { values } = parseArgs({
@@ -48,15 +49,20 @@ function readOptions(): Options {
 async function main(): Promise<void> {
   const options = readOptions();
   const directory = await makeTempDir('bench');
-  const parts: Part[] = [await startFunction(), await startControlApi()];
-  const gateway = await startGateway(directory.path, parts);
+  const runner = await startFunction();
+  const gateway = await startFunctionGateway({
+    bucket: directory.path,
+    runnerPort: runner.port,
+    core: SERVER_CORE,
+    env: { RUNNER_FIRST_BYTE_TIMEOUT_MS: '3600000' },
+  });
   try {
     await prepare(gateway.port);
     const costs = await measureInTurns(gateway, options);
     process.exitCode = report(costs, options);
   } finally {
-    await gateway.process.stop();
-    for (const part of parts) await part.close();
+    await gateway.close();
+    await runner.close();
     await directory.remove();
   }
 }
@@ -83,61 +89,16 @@ async function startFunction(): Promise<Part> {
   );
 }
 
-async function startControlApi(): Promise<Part> {
-  const config = { version: 1, resources: [{ kind: 'dynamic', urlPath: '/*', resourcePath: 'all.js' }] };
-  const site = { deploymentId: 'deployment-1', projectId: 'benchmarks', rev: 1, config };
-  const answer = JSON.stringify({ result: { data: { json: site } } });
-  return listen(
-    createServer((_, response) => {
-      response.writeHead(200, { 'Content-Type': 'application/json' }).end(answer);
-    }),
-  );
-}
-
-async function listen(server: Server): Promise<Part> {
-  await new Promise<void>((resolve) => {
-    server.listen(0, '127.0.0.1', resolve);
-  });
-  return {
-    port: (server.address() as AddressInfo).port,
-    close: () =>
-      new Promise((resolve) => {
-        server.closeAllConnections();
-        server.close(() => resolve());
-      }),
-  };
-}
-
-type Gateway = { port: number; process: StartedProcess };
-
-async function startGateway(bucket: string, [runner, controlApi]: readonly Part[]): Promise<Gateway> {
-  const port = await freePort();
-  const { command, args } = pinnedTo(SERVER_CORE, process.execPath, ['gateway/main.ts']);
-  const env = {
-    BUCKET_URL: bucket,
-    CONTROL_API_URL: `http://127.0.0.1:${controlApi?.port}`,
-    RUNNER_URL: `http://127.0.0.1:${runner?.port}`,
-    RUNNER_FIRST_BYTE_TIMEOUT_MS: '3600000',
-    GATEWAY_HOST: '127.0.0.1',
-    GATEWAY_PORT: String(port),
-    GATEWAY_ADMIN_PORT: '0',
-    DRAIN_TIMEOUT_MS: '0',
-  };
-  const gateway = startProcess(command, { args, env });
-  await gateway.waitFor(/gateway listens/);
-  return { port, process: gateway };
-}
-
 /** Fills the cache, and waits for the second after which the stale one is stale. */
 async function prepare(port: number): Promise<void> {
   for (const path of KINDS) {
-    const { status, body } = await ask({ port, host: HOST, path });
+    const { status, body } = await ask({ port, host: FUNCTION_HOST, path });
     if (status !== 200 || body.length !== BODY.length) throw new Error(`${path} answers ${status}`);
   }
   await new Promise((resolve) => setTimeout(resolve, 1500));
 }
 
-async function measureInTurns(gateway: Gateway, options: Options): Promise<Map<string, number[]>> {
+async function measureInTurns(gateway: FunctionGateway, options: Options): Promise<Map<string, number[]>> {
   const costs = new Map(KINDS.map((path): [string, number[]] => [path, []]));
   // The first seconds are the compiler's.
   for (const path of KINDS) await measure(gateway, path, options);
@@ -152,12 +113,19 @@ async function measureInTurns(gateway: Gateway, options: Options): Promise<Map<s
 }
 
 async function measure(
-  { port, process: { pid } }: Gateway,
+  { port, process: { pid } }: FunctionGateway,
   path: string,
   { seconds, connections }: Options,
 ): Promise<{ cpuUs: number; rate: number }> {
   const before = await cpuTimeUs(pid);
-  const load = await generateLoad({ port, host: HOST, path, seconds, connections, core: GENERATOR_CORE });
+  const load = await generateLoad({
+    port,
+    host: FUNCTION_HOST,
+    path,
+    seconds,
+    connections,
+    core: GENERATOR_CORE,
+  });
   return { cpuUs: ((await cpuTimeUs(pid)) - before) / load.requests, rate: load.requestsPerSecond };
 }
 

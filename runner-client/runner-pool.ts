@@ -2,6 +2,7 @@ import { buildConnector, Pool } from 'undici';
 import type { Clock } from '../core/clock.ts';
 import { Breaker } from './breaker.ts';
 import type { RunnerClientConfig } from './config.ts';
+import { resetOnAbort } from './reset-on-abort.ts';
 import { skipContinue } from './skip-continue.ts';
 
 // A kept-alive connection is closed by whoever waits less: undici obeys the runner's Keep-Alive hint less one second.
@@ -48,7 +49,10 @@ function connector(timeoutMs: number): buildConnector.connector {
   const connect = buildConnector({ timeout: timeoutMs });
   return (options, callback) => {
     connect(options, (...result) => {
-      if (result[0] === null) skipContinue(result[1]);
+      if (result[0] === null) {
+        skipContinue(result[1]);
+        resetOnAbort(result[1]);
+      }
       callback(...result);
     });
   };

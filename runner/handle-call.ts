@@ -4,6 +4,7 @@ import { pipeline } from 'node:stream/promises';
 import type { Clock } from '../core/clock.ts';
 import { EdgeError, messageOf } from '../core/errors.ts';
 import type { Logger } from '../core/log.ts';
+import { probePeer } from '../core/probe-peer.ts';
 import type { CallLimits } from '../runner-client/call-limits.ts';
 import { REQUEST_ID_HEADER, RUNNER_HEADER } from '../runner-client/contract.ts';
 import type { FunctionReply, HeaderList } from '../runner-client/runner-client.ts';
@@ -50,6 +51,12 @@ export async function handleCall(call: ClientCall, parts: CallParts): Promise<vo
     if (!response.writableFinished) controller.abort(new Error('the caller left'));
   };
   (call.socket ?? response).once('close', onClose);
+  if (!request.complete) {
+    const stopProbing = probePeer(request.socket);
+    // Read to its end, a request no longer keeps the runner from hearing that its caller has left.
+    request.once('end', stopProbing);
+    response.once('close', stopProbing);
+  }
   try {
     await callFunction(call, parts, { signal: controller.signal, release });
   } catch (error) {

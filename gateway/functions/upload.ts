@@ -1,9 +1,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
 import { EdgeError } from '../../core/errors.ts';
+import { probePeer } from '../../core/probe-peer.ts';
 import type { Exchange } from '../exchange.ts';
 import { onBodyFault } from '../server/body-fault.ts';
-import { probeClient } from './probe-client.ts';
+
 import { ReadAhead } from './read-ahead.ts';
 
 /**
@@ -65,7 +66,7 @@ class Upload extends Readable {
 
   #pause(): void {
     this.#incoming.pause();
-    this.#stopProbing ??= probeClient(this.#incoming.socket);
+    this.#stopProbing ??= probePeer(this.#incoming.socket);
   }
 
   #resume(): void {

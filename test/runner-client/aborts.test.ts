@@ -1,8 +1,11 @@
+import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { Readable } from 'node:stream';
 import { afterEach, expect, test } from 'vitest';
+import { probePeer } from '../../core/probe-peer.ts';
 import { startDeafServer } from '../support/deaf-server.ts';
 import { startSocketServer, whenClosed, type SocketServer } from '../support/socket-server.ts';
+import { waitUntil } from '../support/wait-until.ts';
 import { closeClients, codeOf, makeCall, makeClient } from './make-call.ts';
 
 const cleanups: (() => Promise<unknown>)[] = [];
@@ -103,4 +106,25 @@ test('a signal that outlives the call holds no listener of it', async () => {
     await reply.body.toArray();
   }
   expect(getEventListeners(controller.signal, 'abort')).toHaveLength(0);
+});
+
+test('an abort within a request body that the runner does not read resets the connection', async () => {
+  const controller = new AbortController();
+  const server = await serve((socket) => {
+    socket.once('data', () => socket.pause());
+  });
+  const body = Readable.from([Buffer.alloc(20 * 1024 * 1024)]);
+  const call = makeClient(server.url, PATIENT).call(
+    makeCall({ method: 'POST', body, signal: controller.signal }),
+  );
+  call.catch(() => undefined);
+  await waitUntil(() => server.connections[0]?.isPaused() === true);
+  controller.abort(REASON);
+  const [socket] = server.connections;
+  if (socket === undefined) throw new Error('there was no connection');
+  const fault = once(socket, 'error');
+  // Nobody reads: only who writes hears of it.
+  const stopProbing = probePeer(socket);
+  expect(await fault).toMatchObject([{ code: expect.stringMatching(/ECONNRESET|EPIPE/) }]);
+  stopProbing();
 });

@@ -113,6 +113,20 @@ test('a caller that leaves while waiting stops the function', async () => {
   await waitUntilQuiet(() => outputs().filter((output) => output === 'still there').length);
 });
 
+test('a caller that resets within an upload that the function does not read stops the function', async () => {
+  const code = `export default { async fetch(request) {
+    for (let n = 0; ; n += 1) { await new Promise((resolve) => setTimeout(resolve, 10)); if (n % 10 === 0) console.log('not reading'); }
+  } };`;
+  const { headers } = await deploy(runner, code, { deploymentId: 'abort-unread' });
+  const socket = connect(runner.port, '127.0.0.1').on('error', () => {});
+  const lines = Object.entries({ host: 'x', 'content-length': '50000000', ...headers });
+  socket.write(`POST / HTTP/1.1\r\n${lines.map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n`);
+  socket.write(Buffer.alloc(50_000_000));
+  await waitUntil(() => outputs().includes('not reading'));
+  socket.resetAndDestroy();
+  await waitUntilQuiet(() => outputs().filter((output) => output === 'not reading').length);
+});
+
 test('a caller that leaves within the body cancels the stream', async () => {
   const code = `export default { fetch() {
     let n = 0;

@@ -37,7 +37,8 @@ export async function readUntil(socket: Socket, wanted: string): Promise<string>
     const chunk = socket.read() as Buffer | null;
     if (chunk !== null) text += chunk.toString('latin1');
     else if (socket.destroyed || socket.readableEnded) return text;
-    else await Promise.race([once(socket, 'readable'), once(socket, 'close')]);
+    // A reset is an end like any other: who aborts a call resets its connection.
+    else await Promise.race([once(socket, 'readable'), once(socket, 'close')]).catch(() => undefined);
   }
   return text;
 }
