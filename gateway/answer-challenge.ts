@@ -4,6 +4,12 @@ import type { ObjectStore } from '../store/object-store.ts';
 import type { Answer, Exchange } from './exchange.ts';
 
 const PREFIX = '/.well-known/acme-challenge/';
+
+/** Whether a path may be an authority's to ask. */
+export function isChallengePath(path: string): boolean {
+  return path.startsWith(PREFIX);
+}
+
 /** RFC 8555 section 8.3: the base64url alphabet. */
 const TOKEN = /^[A-Za-z0-9_-]{1,256}$/;
 const MAX_BYTES = 8192;
@@ -31,7 +37,7 @@ export function createChallengeAnswerer(store: ObjectStore, nowMs: () => number)
   return {
     answer: (exchange) => {
       const { method, target } = exchange;
-      if (!target.path.startsWith(PREFIX) || (method !== 'GET' && method !== 'HEAD')) return undefined;
+      if (!isChallengePath(target.path) || (method !== 'GET' && method !== 'HEAD')) return undefined;
       const token = target.path.slice(PREFIX.length);
       return TOKEN.test(token) ? answerFor(exchange, token) : undefined;
     },

@@ -9,6 +9,8 @@ import { createUpstream, type UpstreamParts } from './upstream.ts';
 export type FunctionCaller = {
   /** Answers a request with its function; for an upgrade (`isUpgrade`), perhaps with a tunnel. */
   call(exchange: Exchange, site: CompiledSite, resource: FunctionResource): Promise<Answer>;
+  /** The answer of a GET or HEAD without waiting, where what is stored in memory is one; never calls the function. */
+  fromMemory?(exchange: Exchange, site: CompiledSite, resource: FunctionResource): Answer | undefined;
 };
 
 export type FunctionCallerParts = UpstreamParts;

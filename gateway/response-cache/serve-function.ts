@@ -1,3 +1,4 @@
+import type { FunctionResource } from '../../contracts/manifest.ts';
 import { EdgeError } from '../../core/errors.ts';
 import type { Answer, Exchange } from '../exchange.ts';
 import { clientSignal } from '../functions/client-signal.ts';
@@ -27,14 +28,27 @@ export type ServeParts = AskParts & {
 
 /** Answers requests for functions: from what is stored where RFC 9111 allows it, else by calling them. */
 export function createCachedFunctionCaller(parts: ServeParts): FunctionCaller {
+  // Where memory has never had the answer, asking it on the short way first would only cost.
+  const answering = new WeakSet<FunctionResource>();
   return {
+    fromMemory: (exchange, site, resource) => {
+      if (!answering.has(resource)) return undefined;
+      exchange.event.route = 'function';
+      const asked = readAsked(exchange, site, resource, parts.trustedProxies);
+      const standing = isBeyondCache(asked) ? undefined : peekStanding(parts, asked);
+      return standing && fromStanding(parts, asked, standing);
+    },
     call: async (exchange, site, resource) => {
       if (exchange.isUpgrade) return parts.direct.call(exchange, site, resource);
       exchange.event.route = 'function';
       const asked = readAsked(exchange, site, resource, parts.trustedProxies);
       if (exchange.method !== 'GET' && exchange.method !== 'HEAD') return passThrough(parts, asked);
       if (isBeyondCache(asked)) return parts.direct.call(exchange, site, resource);
-      return serve(parts, asked);
+      const standing = peekStanding(parts, asked);
+      const known = standing && fromStanding(parts, asked, standing);
+      const reply = known ?? (await serve(parts, asked));
+      if (exchange.event.cache === 'hit') answering.add(resource);
+      return reply;
     },
   };
 }
@@ -50,15 +64,21 @@ type Standing = {
 type Missed = 'uri-miss' | 'vary-miss' | 'partial';
 
 async function serve(parts: ServeParts, asked: Asked): Promise<Answer> {
-  const { found, reuse, missed, part } = peekStanding(parts, asked) ?? (await lookUp(parts, asked));
-  if (found !== undefined && (reuse?.kind === 'fresh' || reuse?.kind === 'stale')) {
-    if (reuse.kind === 'stale' && reuse.by === 'swr') refreshInBackground(parts, asked, found);
-    return fromStored(parts, asked, found, reuse);
-  }
+  const standing = await lookUp(parts, asked);
+  const { found, reuse, missed, part } = standing;
+  const known = fromStanding(parts, asked, standing);
+  if (known !== undefined) return known;
   if (asked.directives.isOnlyIfCached) throw new EdgeError('ONLY_IF_CACHED');
   // A request that stands alone neither completes what is stored nor replaces it.
   const own = part !== undefined && isAlone(asked, part) ? undefined : part;
   return forward(parts, { ...asked, part: own }, found, reasonOf(reuse, missed));
+}
+
+/** The answer, where what is stored may be used; a refresh that it needs begins. */
+function fromStanding(parts: ServeParts, asked: Asked, { found, reuse }: Standing): Answer | undefined {
+  if (found === undefined || (reuse?.kind !== 'fresh' && reuse?.kind !== 'stale')) return undefined;
+  if (reuse.kind === 'stale' && reuse.by === 'swr') refreshInBackground(parts, asked, found);
+  return fromStored(parts, asked, found, reuse);
 }
 
 /** The hot path: what memory alone can say, where that is enough. */

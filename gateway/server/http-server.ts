@@ -42,7 +42,7 @@ export type HttpServerOptions = {
   /** Addresses whose connections are not counted per client: proxies in front. Default: none. */
   isSharedAddress?: (address: string) => boolean;
   /** The answer to what needs no waiting; undefined: `onRequest` is asked. */
-  answerAtOnce?: (incoming: IncomingMessage) => ReadyAnswer | undefined;
+  answerAtOnce?: (incoming: IncomingMessage, outgoing: ServerResponse) => ReadyAnswer | undefined;
   /** Answers a request, an upgrade too; `problem` says what is wrong with its head. Never rejects. */
   onRequest: (incoming: IncomingMessage, outgoing: ServerResponse, problem?: EdgeError) => Promise<void>;
   /** The answer to something that never became a request. */
@@ -117,9 +117,9 @@ function takeRequests(server: Server, connections: Connections, options: HttpSer
     if (connection === undefined || connection.isRefused) return;
     const problem = checkHead(incoming, maxHeaders);
     if (answerAtOnce && problem === undefined && connection.isFree && mayAnswerAtOnce(outgoing)) {
-      const answer = answerAtOnce(incoming);
+      const answer = answerAtOnce(incoming, outgoing);
       if (answer !== undefined) {
-        if (sendReady(outgoing, answer, lastFields())) connection.rest();
+        if (sendReady(outgoing, answer, lastFields)) connection.rest();
         else connection.enter(incoming, outgoing, () => {});
         return;
       }

@@ -5,25 +5,33 @@ import type { FlatHeaders } from '../exchange.ts';
 /** An answer that lies ready as bytes: only what differs from request to request is put to it. */
 export type ReadyAnswer = {
   status: number;
-  /** Status line and fields, each with its line's end; Date and Connection are the server's. See `readyHead`. */
+  /** Status line and fields, each with its line's end; Connection is the server's. See `readyHead`. */
   head: string;
+  /** Whether the head has a Date of its own, as stored responses do; else the server says it. Default false. */
+  hasDate?: boolean;
   body: Buffer | null;
 };
 
 /** Above this the kernel gathers head and body itself: copying them together would cost more than a second buffer. */
 const MAX_JOINED_BYTES = 65_536;
 
-const BY_SERVER = new Set(['date', 'connection', 'keep-alive', 'transfer-encoding']);
+const BY_SERVER = new Set(['connection', 'keep-alive', 'transfer-encoding']);
 
 /** The head as text; undefined where a field is the server's own to send, or cannot be sent at all. */
-export function readyHead(status: number, headers: FlatHeaders): string | undefined {
-  let head = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n`;
+export function readyHead(
+  status: number,
+  headers: FlatHeaders,
+): Pick<ReadyAnswer, 'head' | 'hasDate'> | undefined {
+  let head = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? 'unknown'}\r\n`;
+  let hasDate = false;
   for (let index = 0; index + 1 < headers.length; index += 2) {
     const [name = '', value = ''] = [headers[index], headers[index + 1]];
-    if (BY_SERVER.has(name.toLowerCase()) || !isSendable(name, value)) return undefined;
+    const lower = name.toLowerCase();
+    if (BY_SERVER.has(lower) || !isSendable(name, value)) return undefined;
+    hasDate ||= lower === 'date';
     head += `${name}: ${value}\r\n`;
   }
-  return head;
+  return { head, hasDate };
 }
 
 function isSendable(name: string, value: string): boolean {
@@ -52,7 +60,7 @@ type Response = ServerResponse & { _header: string; _headerSent: boolean; finish
  * again, send head, body and an empty end as three buffers, and take two more turns of the loop: about 5 us of the
  * 20 that a hit costs. False: the kernel did not take all of it, and the response finishes when it has.
  */
-export function sendReady(outgoing: ServerResponse, answer: ReadyAnswer, lastFields: string): boolean {
+export function sendReady(outgoing: ServerResponse, answer: ReadyAnswer, last: LastFields): boolean {
   const response = outgoing as Response;
   const socket = response.socket as Socket;
   const { status, head, body } = answer;
@@ -60,7 +68,7 @@ export function sendReady(outgoing: ServerResponse, answer: ReadyAnswer, lastFie
   response._header = head;
   response._headerSent = true;
   response.finished = true;
-  write(socket, head + lastFields, body);
+  write(socket, head + last(answer.hasDate === true), body);
   if (socket.writableLength === 0) {
     response.emit('finish');
     return true;
@@ -89,12 +97,16 @@ function write(socket: Socket, head: string, body: Buffer | null): void {
   socket.write(whole);
 }
 
-/** The fields that Node ends a head with on a connection that stays open; Date changes once a second. */
-export function createLastFields(keepAliveTimeoutMs: number): () => string {
+/** The fields that end a head, with Date or without. */
+export type LastFields = (hasDate: boolean) => string;
+
+/** As Node ends a head on a connection that stays open; Date changes once a second. */
+export function createLastFields(keepAliveTimeoutMs: number): LastFields {
   const connection = `Connection: keep-alive\r\nKeep-Alive: timeout=${Math.floor(keepAliveTimeoutMs / 1000)}\r\n\r\n`;
   let second = -1;
   let fields = '';
-  return () => {
+  return (hasDate) => {
+    if (hasDate) return connection;
     const nowMs = Date.now();
     const now = Math.floor(nowMs / 1000);
     if (now !== second) {

@@ -47,6 +47,15 @@ export const noSkewProtection: SkewProtection = {
   findMissing: (_exchange, _present, found) => Promise.resolve(found),
 };
 
+/** Whether a request, whatever its route, is answered by the present build and marked with nothing. */
+export function isForPresent(
+  { target, headers }: Pick<Exchange, 'target' | 'headers'>,
+  site: CompiledSite,
+): boolean {
+  if (site.record.config.pinByCookie === true || isFingerprinted(target.path)) return false;
+  return requestedPin({ search: target.search, headers }) === undefined;
+}
+
 /** A function for everything would answer for a file that is gone, too. */
 function isMissing(route: RouteMatch): boolean {
   return (

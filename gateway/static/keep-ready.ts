@@ -31,12 +31,12 @@ export function keepReady(forms: FormFinder, { site, match, form, headers }: Ser
   const status = ['Cache-Status', HIT_STATUS];
   const ok = readyHead(200, [...headers, 'Content-Length', String(form.size), ...status]);
   const notModified = readyHead(304, [...notModifiedHeaders(headers), ...status]);
-  if (ok === undefined || notModified === undefined) return;
+  if (ok === undefined || notModified === undefined || ok.hasDate === true) return;
   ready[form.coding] ??= {
     contentId: form.source.contentId,
     size: form.size,
     etag,
-    ok: ok + REQUEST_ID,
-    notModified: notModified + REQUEST_ID,
+    ok: ok.head + REQUEST_ID,
+    notModified: notModified.head + REQUEST_ID,
   };
 }

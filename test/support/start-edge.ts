@@ -133,8 +133,8 @@ export async function startEdge(options: TestEdgeOptions = {}): Promise<TestEdge
   const fromMemory = createMemoryAnswerer(edge);
   let answeredAtOnce = 0;
   const server = await startHttpServer({
-    answerAtOnce: (incoming) => {
-      const answer = fromMemory(incoming);
+    answerAtOnce: (incoming, outgoing) => {
+      const answer = fromMemory(incoming, outgoing);
       if (answer !== undefined) answeredAtOnce += 1;
       return answer;
     },
