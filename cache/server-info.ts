@@ -13,6 +13,8 @@ export type ServerInfo = {
   connectedClients: number | undefined;
   /** Writes refused for want of memory (Dragonfly). */
   memoryRejections: number | undefined;
+  /** In the server's own words. */
+  evictionPolicy: string | undefined;
   /** Whether the server may throw entries out when it is full; undefined when it does not say. */
   isEvicting: boolean | undefined;
 };
@@ -33,6 +35,7 @@ export function parseServerInfo(fields: ReadonlyMap<string, string>): ServerInfo
     misses: number('keyspace_misses'),
     connectedClients: number('connected_clients'),
     memoryRejections: number('oom_rejections'),
+    evictionPolicy: fields.get('cache_mode') ?? fields.get('maxmemory_policy'),
     isEvicting: evictionOf(fields),
   };
 }

@@ -4,6 +4,7 @@ import { apiPaths, type Health } from '../contracts/control-api.ts';
 import type { CliContext, CommonOptions } from './context.ts';
 import { withClient } from './context.ts';
 import { unreachable, unusableAnswer } from './control-api-errors.ts';
+import { checkInstallation } from './check-installation.ts';
 import { ok, runCheck, skipped, warning, wrong, type Finding } from './doctor.ts';
 import { duration } from './format.ts';
 import type { Connection } from './settings.ts';
@@ -21,7 +22,7 @@ export async function checkControlApi(
     checkHealth(context, connection),
   );
   const isReached = reached.some(({ check, state }) => check === 'control API' && state === 'ok');
-  return [...reached, ...(isReached ? await checkToken(context, options, connection) : [])];
+  return [...reached, ...(isReached ? await checkAsCaller(context, options, connection) : [])];
 }
 
 async function checkHealth(context: CliContext, { apiUrl, source }: Connection): Promise<Finding[]> {
@@ -110,7 +111,8 @@ function checkClock({ clock }: CliContext, date: string): Finding {
       );
 }
 
-async function checkToken(
+/** The token, and what only an administrator's token lets see. */
+async function checkAsCaller(
   context: CliContext,
   options: CommonOptions,
   { token, source }: Connection,
@@ -121,6 +123,9 @@ async function checkToken(
     const { user, isAdmin } = await withClient(context, options, (client) =>
       client.call({ method: 'GET', path: apiPaths.whoami(), answer: identitySchema, signal: context.signal }),
     );
-    return ok('token', `${user.name}${isAdmin ? ', administrator' : ''} (from ${source.token})`);
+    const known = ok('token', `${user.name}${isAdmin ? ', administrator' : ''} (from ${source.token})`);
+    if (!isAdmin) return [known, skipped('installation', 'needs the token of an administrator')];
+    const isCacheKnown = (context.env['CACHE_URL'] ?? '') !== '';
+    return [known, ...(await checkInstallation(context, options, { isCacheKnown }))];
   });
 }

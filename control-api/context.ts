@@ -1,5 +1,6 @@
 import type { Cache } from '../cache/cache.ts';
 import type { FlipResult } from '../contracts/control-api.ts';
+import type { CacheAccess } from '../contracts/diagnosis.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Logger } from '../core/log.ts';
 import type { ObjectStore } from '../store/object-store.ts';
@@ -17,6 +18,8 @@ export type Context = {
   db: Database;
   /** A hint, never the truth: every operation works without it. */
   cache: Cache;
+  /** How the cache server is reached; undefined: there is none, or nobody said. */
+  cacheAccess: CacheAccess | undefined;
   store: ObjectStore;
   log: Logger;
   clock: Clock;

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { cacheFields, toCacheConfig } from '../cache/config.ts';
+import { describeAccess } from '../cache/describe-cache.ts';
 import { openCache } from '../cache/open-cache.ts';
 import { readEnvironment } from '../core/env.ts';
 import { closeAll, runProgram, type Closable } from '../core/lifecycle.ts';
@@ -20,7 +21,9 @@ async function start(): Promise<Closable> {
   const log = createLogger({ program: 'control-api', level: config.LOG_LEVEL });
   const registry = createRegistry({ withProcessMetrics: true });
   const store = openStore(toStoreConfig(config), { log });
-  const cache = openCache(toCacheConfig(config), {
+  const cacheConfig = toCacheConfig(config);
+  const cacheAccess = describeAccess(cacheConfig);
+  const cache = openCache(cacheConfig, {
     log,
     registry,
     service: 'control-api',
@@ -29,7 +32,7 @@ async function start(): Promise<Closable> {
   const opened: Closable[] = [store, cache];
   try {
     await cache.connect();
-    opened.push(await startControlApi(config, { log, registry, cache, store }));
+    opened.push(await startControlApi(config, { log, registry, cache, cacheAccess, store }));
     return { close: () => closeAll(opened, log) };
   } catch (error) {
     await closeAll(opened, log);

@@ -1,5 +1,6 @@
 import type { AddressInfo } from 'node:net';
 import type { Cache } from '../cache/cache.ts';
+import type { CacheAccess } from '../contracts/diagnosis.ts';
 import { startAdminServer, type AdminServer } from '../core/admin-server.ts';
 import { systemClock, type Clock } from '../core/clock.ts';
 import { closeAll, type Closable } from '../core/lifecycle.ts';
@@ -27,6 +28,8 @@ export type ControlApiParts = {
   registry: Registry;
   /** Connected by the caller, who also closes it. */
   cache: Cache;
+  /** For the diagnosis: how the cache server is reached. */
+  cacheAccess?: CacheAccess | undefined;
   /** Closed by the caller. */
   store: ObjectStore;
   clock?: Clock;
@@ -72,6 +75,7 @@ export async function startControlApi(config: ControlApiConfig, parts: ControlAp
       database,
       db,
       cache,
+      cacheAccess: parts.cacheAccess,
       store,
       log,
       clock,

@@ -90,18 +90,24 @@ async function exclusively<Result>(session: SqlSession, work: () => Promise<Resu
 /** Names of the applied migrations, having made sure that they are a beginning of the ones known here. */
 async function checkedHistory(session: SqlSession, migrations: readonly Migration[]): Promise<string[]> {
   const rows = await session.query('select name, checksum from schema_migrations order by name');
-  for (const [index, row] of rows.entries()) {
+  const problem = historyProblem(rows, migrations);
+  if (problem !== undefined) throw new Error(problem);
+  return rows.map((row) => String(row['name']));
+}
+
+/** Why what was applied is no beginning of the migrations known here. */
+export function historyProblem(
+  applied: readonly Record<string, unknown>[],
+  migrations: readonly Migration[],
+): string | undefined {
+  for (const [index, row] of applied.entries()) {
     const known = migrations[index];
     if (known === undefined || known.name !== row['name']) {
-      throw new Error(
-        `the database has the migration ${String(row['name'])}, which this version does not know: run a newer version of the control API`,
-      );
+      return `the database has the migration ${String(row['name'])}, which this version does not know: run a newer version of the control API`;
     }
     if (known.checksum !== row['checksum']) {
-      throw new Error(
-        `the migration ${known.name} was changed after it had been applied: restore its file, or start with an empty database`,
-      );
+      return `the migration ${known.name} was changed after it had been applied: restore its file, or start with an empty database`;
     }
   }
-  return rows.map((row) => String(row['name']));
+  return undefined;
 }

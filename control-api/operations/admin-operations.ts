@@ -1,6 +1,8 @@
 import { inArray } from 'drizzle-orm';
 import { z } from 'zod';
 import { existSchema, sweepReportSchema } from '../../contracts/control-api-admin.ts';
+import { diagnosisSchema } from '../../contracts/diagnosis.ts';
+import { diagnose } from '../diagnosis/diagnose.ts';
 import { deployments, projects } from '../database/schema.ts';
 import { sweep } from '../sweep/sweep.ts';
 import { userOperation, type Operation } from './operation.ts';
@@ -9,6 +11,18 @@ const nothing = z.object({});
 
 /** For the administrators of the installation. */
 export const adminOperations: readonly Operation[] = [
+  userOperation(
+    {
+      name: 'installation.diagnose',
+      summary: 'Tries bucket, database, cache and bus as the control API uses them, and says what is wrong',
+      method: 'POST',
+      path: '/diagnosis',
+      isAdminOnly: true,
+      params: nothing,
+      answer: diagnosisSchema,
+    },
+    (context) => diagnose(context),
+  ),
   userOperation(
     {
       name: 'installation.sweep',

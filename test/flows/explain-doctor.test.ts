@@ -130,12 +130,17 @@ describe('origan doctor', () => {
       'cache server': 'ok',
       'cache rights': 'ok',
       'cache transport': 'ok',
+      gateways: 'ok',
       bus: 'ok',
+      'bucket rights': 'ok',
+      migrations: 'ok',
+      'database clock': 'ok',
       gateway: 'ok',
     });
     expect(code).toBe(0);
     const text = await run(['doctor', '-g', adminUrl()]);
-    expect(text.out).toMatch(/ok +bus +1 gateway with a lease/);
+    expect(text.out).toMatch(/ok +gateways +1 gateway with a lease/);
+    expect(text.out).toMatch(/ok +bus +1 gateway confirmed a message after/);
   });
 
   test('says what is wrong, and what mends it', async () => {

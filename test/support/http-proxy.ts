@@ -5,6 +5,8 @@ export type HttpProxy = {
   url: string;
   /** Called with the number of each request, from 1, when its head has arrived and before it is passed on. */
   onRequest: ((count: number) => unknown) | undefined;
+  /** Answers a request itself: status and body. Undefined: it is passed on. */
+  answer: ((method: string, url: string) => { status: number; body: string } | undefined) | undefined;
   close(): Promise<void>;
 };
 
@@ -14,7 +16,13 @@ export async function startHttpProxy(target: string): Promise<HttpProxy> {
   const server = createServer((incoming, outgoing) => {
     count += 1;
     proxy.onRequest?.(count);
-    const { method, headers } = incoming;
+    const { method = 'GET', headers } = incoming;
+    const own = proxy.answer?.(method, incoming.url ?? '/');
+    if (own !== undefined) {
+      incoming.resume();
+      outgoing.writeHead(own.status).end(own.body);
+      return;
+    }
     const upstream = request(new URL(incoming.url ?? '/', target), { method, headers }, (answer) => {
       outgoing.writeHead(answer.statusCode ?? 502, answer.headers);
       answer.pipe(outgoing);
@@ -29,6 +37,7 @@ export async function startHttpProxy(target: string): Promise<HttpProxy> {
   const proxy: HttpProxy = {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     onRequest: undefined,
+    answer: undefined,
     close: async () => {
       server.closeAllConnections();
       await new Promise((resolve) => {
