@@ -15,6 +15,7 @@ import { withoutConditions, withoutOverrides } from './request-headers.ts';
 import { gapOf } from './partial.ts';
 import type { Found } from './response-store.ts';
 import { isUsableOnError, type Failure } from './reuse.ts';
+import { landHead } from './share-head.ts';
 import { isErrorStatus } from './status-codes.ts';
 import type { StoredResponse } from './stored-response.ts';
 import { conditionsFor, describesSame, freshened, isAbout, mergedHeaders } from './validation.ts';
@@ -116,7 +117,7 @@ async function receive(received: Received): Promise<Asking> {
   }
   if (asked.exchange.method === 'HEAD') {
     await learnFromHead(received, headers);
-    flight.land({ kind: 'unshareable' });
+    flight.land(landHead(received, headers));
     return { kind: 'reply', status: reply.status, headers, body: reply.body, isKept: false };
   }
   if (touched !== undefined && reply.status === 304) return validated(received, touched, headers);

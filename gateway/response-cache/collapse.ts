@@ -1,9 +1,18 @@
 import type { EdgeError } from '../../core/errors.ts';
+import type { HeaderList } from '../../runner-client/runner-client.ts';
 import type { StoredResponse } from './stored-response.ts';
 
 /** What one upstream call comes to for those who wait for it. */
 export type Landing =
   | { kind: 'stored'; stored: StoredResponse; status: number }
+  /** The reply to HEAD, for others who asked the same. */
+  | {
+      kind: 'described';
+      status: number;
+      headers: HeaderList;
+      varyNames: readonly string[];
+      variant: string;
+    }
   /** For its own client alone: the others go on their own, all at once. */
   | { kind: 'unshareable' }
   /** An error status in place of which something stored may be served. */

@@ -15,6 +15,7 @@ import { matches } from './memory-tier.ts';
 import { passThrough } from './pass-through.ts';
 import type { Found } from './response-store.ts';
 import { reuseOf, type Reuse } from './reuse.ts';
+import { flightKeyOf, mayBeginFlight } from './share-head.ts';
 import type { StoredResponse } from './stored-response.ts';
 import { variantKey } from './vary.ts';
 
@@ -186,16 +187,17 @@ async function forward(
 ): Promise<Answer> {
   if (!mayShareCall(asked, found)) return lead(parts, asked, found, { why, flight: alone() });
   const key = flightKey(parts, asked);
-  const underWay = parts.flights.get(key);
+  const ownKey = flightKeyOf(key, asked);
+  const underWay = parts.flights.get(key) ?? (mayBeginFlight(asked) ? parts.flights.get(ownKey) : undefined);
   if (underWay !== undefined && underWay.waiters < parts.limits.maxWaiters) {
     const answer = await follow(parts, asked, found, { why, flight: underWay });
     return answer ?? lead(parts, asked, found, { why, flight: alone() });
   }
   const isShared =
     underWay === undefined &&
-    asked.exchange.method === 'GET' &&
+    mayBeginFlight(asked) &&
     (found !== undefined || !parts.hitForMiss.has(asked.address.key, parts.clock.nowMs()));
-  const flight = isShared ? parts.flights.begin(key, { isBackground: false }) : alone();
+  const flight = isShared ? parts.flights.begin(ownKey, { isBackground: false }) : alone();
   return lead(parts, asked, found, { why, flight });
 }
 
@@ -245,6 +247,12 @@ function fromLanding(
       if (!isForThis || !hasAll(parts, asked, stored)) return undefined;
       asked.exchange.event.cache = 'miss';
       return answerStored(asked.exchange, stored, { ...collapsed, status }, parts.clock.nowMs());
+    }
+    case 'described': {
+      const { status, headers, varyNames, variant } = landing;
+      if (variantKey(varyNames, asked.selecting.headers, asked.profile) !== variant) return undefined;
+      asked.exchange.event.cache = 'miss';
+      return liveAnswer(asked.exchange, { status, headers, body: null }, { ...collapsed, status });
     }
     case 'unshareable':
       return undefined;

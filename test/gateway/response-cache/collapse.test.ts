@@ -60,6 +60,56 @@ test('concurrent requests for something never seen are one call, HEAD included',
   expect(rig.runner.calls).toHaveLength(1);
 });
 
+test('HEADs for something never seen, or expired, are one call among themselves', async () => {
+  const held = hold();
+  let isHeld = true;
+  const rig = await setUpCache((_request, response) => {
+    if (isHeld) held.waiting.push(response);
+    else response.writeHead(200, { 'Cache-Control': 'max-age=10' }).end('body');
+  });
+  const heads = async (path: string): Promise<ReceivedReply[]> => {
+    const calls = rig.runner.calls.length;
+    const replies = Array.from({ length: 40 }, () => rig.get(path, { method: 'HEAD' }));
+    await waitUntil(() => held.waiting.length === 1 && rig.edges[0]?.underWay() === 40);
+    held.answerAll({ 'Cache-Control': 'max-age=10', 'X-Seen': '1' }, 'body');
+    const received = await Promise.all(replies);
+    expect(rig.runner.calls.slice(calls).map(({ method }) => method)).toEqual(['HEAD']);
+    return received;
+  };
+  for (const { status, headers } of await heads('/never'))
+    expect([status, headers['x-seen']]).toEqual([200, '1']);
+  isHeld = false;
+  await rig.get('/expired');
+  rig.clock.advance(11_000);
+  isHeld = true;
+  await heads('/expired');
+  // What is for one client alone is not handed to others.
+  const own = Array.from({ length: 10 }, () => rig.get('/own', { method: 'HEAD' }));
+  await waitUntil(() => held.waiting.length === 1 && rig.edges[0]?.underWay() === 10);
+  held.answerAll({ 'Cache-Control': 'private' }, '');
+  await waitUntil(() => held.waiting.length === 9);
+  held.answerAll({ 'Cache-Control': 'private' }, '');
+  await Promise.all(own);
+});
+
+test('a HEAD that others wait for is not the answer to who selects another variant, or to GET', async () => {
+  const held = hold();
+  const rig = await setUpCache((_request, response) => held.waiting.push(response));
+  const first = rig.get('/', { method: 'HEAD', headers: { 'accept-language': 'de' } });
+  await waitUntil(() => held.waiting.length === 1);
+  const second = rig.get('/', { method: 'HEAD', headers: { 'accept-language': 'en' } });
+  await waitUntil(() => rig.edges[0]?.underWay() === 2);
+  const whole = rig.get('/');
+  await waitUntil(() => held.waiting.length === 2);
+  held.answerAll({ 'Cache-Control': 'max-age=10', Vary: 'Accept-Language' }, 'body');
+  await first;
+  expect(bodyOf(await whole)).toBe('body');
+  await waitUntil(() => held.waiting.length === 1);
+  held.answerAll({ 'Cache-Control': 'max-age=10', Vary: 'Accept-Language' }, 'body');
+  await second;
+  expect(rig.runner.calls.map(({ method }) => method).toSorted()).toEqual(['GET', 'HEAD', 'HEAD']);
+});
+
 test('requests for what cannot be shared are released at once, all in parallel, and do not wait again', async () => {
   const held = hold();
   const rig = await setUpCache((_request, response) => held.waiting.push(response));

@@ -1,0 +1,32 @@
+import type { HeaderList } from '../../runner-client/runner-client.ts';
+import { isPartial, type Asked } from './asked.ts';
+import type { Landing } from './collapse.ts';
+import { judge } from './judge.ts';
+import type { Received } from './keep-reply.ts';
+import { variantKey } from './vary.ts';
+
+/** Calls with HEAD are shared among themselves: one cannot stand in for GET, whose answer has a body. */
+export function flightKeyOf(key: string, { exchange: { method } }: Asked): string {
+  return method === 'HEAD' ? `${key}\nHEAD` : key;
+}
+
+/** Whether a call of this request may be waited for by others. */
+export function mayBeginFlight(asked: Asked): boolean {
+  // The function is asked with a HEAD as it came: what it answers to conditions is for who has set them.
+  return asked.exchange.method === 'GET' || !isPartial(asked);
+}
+
+/** What the reply to a HEAD is for those who wait with one: theirs, if a shared cache could store what it describes. */
+export function landHead({ asked, reply, times }: Received, headers: HeaderList): Landing {
+  const { status } = reply;
+  const { verdict, varyNames } = judge(asked, { status, headers, ...times });
+  if (verdict.kind === 'refuse') return { kind: 'unshareable' };
+  const { headers: selecting } = asked.selecting;
+  return {
+    kind: 'described',
+    status,
+    headers: verdict.headers,
+    varyNames,
+    variant: variantKey(varyNames, selecting, asked.profile),
+  };
+}
