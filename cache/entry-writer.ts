@@ -7,10 +7,18 @@ import type { CacheKey } from './family.ts';
 import { familyTtlMs, freshForMs, negativeForMs } from './freshness.ts';
 import type { Loaded, WriteOutcome } from './lookup.ts';
 import type { Protections } from './protections.ts';
-import type { Statistics } from './statistics.ts';
+import type { FamilyCounts, Statistics } from './statistics.ts';
 
 /** A purge is remembered for this long; loads that take longer are not stored at all. */
 export const TOMBSTONE_MS = 60_000;
+
+type Reason = Extract<WriteOutcome, { kind: 'refused' }>['reason'];
+const REFUSALS = {
+  'older-revision': 'refusedOlder',
+  'purged-meanwhile': 'refusedLate',
+  'too-large': 'refusedTooLarge',
+  expired: 'refusedExpired',
+} as const satisfies Record<Reason, keyof FamilyCounts>;
 
 export type WriterOptions = {
   backend: Backend;
@@ -159,7 +167,7 @@ export class EntryWriter {
   #count(key: CacheKey<unknown>, outcome: WriteOutcome): WriteOutcome {
     const counts = this.#options.statistics.family(key.family.name);
     if (outcome.kind === 'stored') counts.fillsStored += 1;
-    if (outcome.kind === 'refused') counts.fillsRefused += 1;
+    if (outcome.kind === 'refused') counts[REFUSALS[outcome.reason]] += 1;
     if (outcome.kind === 'error') counts.writeFailures += 1;
     return outcome;
   }

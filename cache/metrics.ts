@@ -103,10 +103,13 @@ const FAMILY_COUNTERS: readonly {
   },
   {
     name: 'cache_writes_total',
-    help: 'Writes: stored, refused (older revision, purged meanwhile, too large), failed.',
+    help: 'Writes by outcome. Refused as late: what it replaced was purged while it was being loaded.',
     samples: [
       [{ outcome: 'stored' }, 'fillsStored'],
-      [{ outcome: 'refused' }, 'fillsRefused'],
+      [{ outcome: 'refused-older' }, 'refusedOlder'],
+      [{ outcome: 'refused-late' }, 'refusedLate'],
+      [{ outcome: 'refused-too-large' }, 'refusedTooLarge'],
+      [{ outcome: 'refused-expired' }, 'refusedExpired'],
       [{ outcome: 'failed' }, 'writeFailures'],
     ],
   },

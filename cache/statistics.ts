@@ -14,7 +14,10 @@ export type FamilyCounts = {
   claimWaits: number;
   earlyRefreshes: number;
   fillsStored: number;
-  fillsRefused: number;
+  refusedOlder: number;
+  refusedLate: number;
+  refusedTooLarge: number;
+  refusedExpired: number;
   writes: number;
   writeFailures: number;
   unparsable: number;
@@ -38,7 +41,10 @@ const ZERO: Readonly<FamilyCounts> = {
   claimWaits: 0,
   earlyRefreshes: 0,
   fillsStored: 0,
-  fillsRefused: 0,
+  refusedOlder: 0,
+  refusedLate: 0,
+  refusedTooLarge: 0,
+  refusedExpired: 0,
   writes: 0,
   writeFailures: 0,
   unparsable: 0,

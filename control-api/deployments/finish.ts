@@ -97,6 +97,10 @@ async function prepare(context: Context, row: DeploymentRow): Promise<Manifest> 
     putJson(context, metadataKey(row.id), metadata),
     context.cache.set(keys.deploymentMetadata(row.id), metadata),
   ]);
+  // Before the flip, so that the first visitor of a function finds it in his gateway's memory.
+  if (manifest.resources.some(({ kind }) => kind === 'dynamic')) {
+    await context.cache.warmEverywhere([keys.deploymentMetadata(row.id)]);
+  }
   return manifest;
 }
 

@@ -69,12 +69,21 @@ describe.each([
     await runner.get(keys.userOrgs('m'));
     await runner.get(keys.userOrgs('unknown'));
     await gateway.get(keys.userOrgs('m'));
+    await runner.set(keys.domain('m.example'), site('d2', 2));
+    await runner.set(keys.domain('m.example'), site('d1', 1));
+    await runner.getWithFallback(keys.domain('n.example'), async () => {
+      await runner.del([keys.domain('n.example')]);
+      return { kind: 'found', value: site('d1', 1) };
+    });
     const text = await registry.metrics();
     const line = (service: string, outcome: string) =>
       `cache_lookups_total{service="${service}",family="user-orgs",tier="shared",outcome="${outcome}"} 1`;
     expect(text).toContain(line('runner', 'hit'));
     expect(text).toContain(line('runner', 'miss'));
     expect(text).toContain(line('gateway', 'hit'));
+    for (const outcome of ['stored', 'refused-older', 'refused-late']) {
+      expect(text).toContain(`cache_writes_total{service="runner",family="domain",outcome="${outcome}"} 1`);
+    }
     expect(text).toContain('cache_up{service="gateway"} 1');
     if (rig.server !== undefined) {
       expect(text).toMatch(/cache_server_memory_used_bytes\{service="runner"\} [1-9]/);
