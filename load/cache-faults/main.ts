@@ -1,7 +1,7 @@
 import { allFaults } from './faults.ts';
 import { runFault, whatIsWrong, type FaultReport } from './run-fault.ts';
 
-// Prints the table of docs/cache.md: what each fault of the cache server costs the look-ups of known domains.
+// Prints the table of docs/cache.md: what each fault of the cache server costs the requests for known domains.
 const write = (text: string): void => void process.stdout.write(`${text}\n`);
 const round = (value: number): string => value.toFixed(value < 10 ? 1 : 0);
 

@@ -5,6 +5,7 @@ import { apiPaths } from '../../contracts/control-api.ts';
 import { startCacheServer, type CacheServer } from '../support/cache-server.ts';
 import { connectCache, deploy, startTestControlApi, type TestControlApi } from '../support/control-api.ts';
 import { makeTempDir, type TempDir } from '../support/temp-dir.ts';
+import { waitUntil } from '../support/wait-until.ts';
 
 let server: CacheServer;
 let dir: TempDir;
@@ -15,7 +16,7 @@ let api: TestControlApi;
 beforeAll(async () => {
   [server, dir] = await Promise.all([startCacheServer(), makeTempDir('warm')]);
   [cache, gateway] = await Promise.all([connectCache(server), connectCache(server, { holdsLease: true })]);
-  await expect.poll(() => gateway.holdsLease(), { timeout: 10_000 }).toBe(true);
+  await waitUntil(() => gateway.holdsLease());
   api = await startTestControlApi({ directory: dir.path, cache });
   await api.send('POST', apiPaths.projects(), { name: 'warm' });
 });
@@ -37,7 +38,9 @@ describe('a deployment with functions', () => {
   });
 
   it('without functions has nothing to be fetched', async () => {
-    const { deployment } = await deploy(api, 'warm', [{ path: '/index.html', content: 'again' }]);
+    // Another project: its first flip waits for nobody.
+    await api.send('POST', apiPaths.projects(), { name: 'plain' });
+    const { deployment } = await deploy(api, 'plain', [{ path: '/index.html', content: 'again' }]);
     expect(gateway.peek(keys.deploymentMetadata(deployment.id))).toBeUndefined();
   });
 });
