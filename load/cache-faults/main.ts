@@ -19,7 +19,7 @@ const row = (report: FaultReport): string =>
 write('| Fault | Requests | Failed | p99 healthy | p99 with fault | Recovered after | Log lines |');
 write('|---|---|---|---|---|---|---|');
 for (const fault of allFaults()) {
-  const report = await runFault(fault, 3000);
+  const report = await runFault(fault, { durationMs: 3000, callers: 20 });
   write(row(report));
   const wrong = whatIsWrong(report);
   if (wrong === undefined) continue;

