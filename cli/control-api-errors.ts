@@ -49,7 +49,9 @@ export function unusableAnswer(apiUrl: string, what: string, status?: number): C
 }
 
 function withDetails({ message, details }: ApiError['error']): string {
-  return details === undefined || details.length === 0 ? message : `${message}\n${listProblems(details)}`;
+  // A message that names them already need not be followed by them.
+  const rest = (details ?? []).filter((problem) => !message.includes(problem));
+  return rest.length === 0 ? message : `${message}\n${listProblems(rest)}`;
 }
 
 function exitCodeOf(status: number): ExitCode {

@@ -7,10 +7,14 @@ import { createRegistry } from '../core/metrics.ts';
 import { CliError, EXIT } from './cli-error.ts';
 import type { CliContext } from './context.ts';
 
+const TIMEOUT_MS = '5000';
+
 /** The cache's settings of the environment; undefined where no server is named. @throws CliError */
 export function readCacheConfig({ env }: Pick<CliContext, 'env'>): CacheConfig | undefined {
   try {
-    const config = toCacheConfig(readEnvironment('origan', cacheShape, env));
+    // A service answers without the cache rather than wait for it; somebody at a terminal would rather wait.
+    const patient = { ...env, CACHE_TIMEOUT_MS: env['CACHE_TIMEOUT_MS'] ?? TIMEOUT_MS };
+    const config = toCacheConfig(readEnvironment('origan', cacheShape, patient));
     return config.target.kind === 'memory' ? undefined : config;
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;

@@ -100,7 +100,7 @@ function printFailure(error: unknown, context: CliContext, isJson: boolean): Exi
       isJson,
     );
   if (error instanceof CliError) return fail(error, context, isJson);
-  if (error instanceof EdgeError) return fail(new CliError(error.code, error.message), context, isJson);
+  if (error instanceof EdgeError) return fail(ofCache(error), context, isJson);
   const detail = error instanceof Error ? error.message : String(error);
   const unknown = new CliError('INTERNAL', `Something unexpected went wrong: ${detail}`, {
     hint: 'Set ORIGAN_DEBUG=1 to see where, and please report it.',
@@ -108,6 +108,12 @@ function printFailure(error: unknown, context: CliContext, isJson: boolean): Exi
   if ((context.env['ORIGAN_DEBUG'] ?? '') !== '' && error instanceof Error)
     context.terminal.err(`${error.stack ?? ''}\n`);
   return fail(unknown, context, isJson);
+}
+
+/** The one part that is talked to without a client which explains its failures. */
+function ofCache({ code, message }: EdgeError): CliError {
+  if (code !== 'CACHE_FAILED') return new CliError(code, message);
+  return new CliError(code, `The cache server failed: ${message}`, { exitCode: EXIT.unreachable });
 }
 
 function fail(error: CliError, context: CliContext, isJson: boolean): ExitCode {

@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { adminPaths, existSchema } from '../../contracts/control-api-admin.ts';
 import type { SweepReport } from '../../cache/sweep.ts';
+import { CliError } from '../cli-error.ts';
 import { printResult, withClient, type CliContext, type CommonOptions } from '../context.ts';
 import type { ControlApiClient } from '../control-api-client.ts';
 import { count } from '../format.ts';
@@ -44,11 +45,16 @@ async function sweepAll(context: CliContext, client: ControlApiClient, flags: Sw
         signal: context.signal,
       });
       if (report.kind === 'busy') throw busy();
-      if (report.kind === 'error') throw report.cause;
+      if (report.kind === 'error') throw askFailure(report.cause) ?? report.cause;
       reports.push(report);
     }
     return reports;
   });
+}
+
+/** The sweeper knows nothing of who is asked for orphans: what that one refused is the cause within. */
+function askFailure({ cause }: Error): CliError | undefined {
+  return cause instanceof CliError ? cause : undefined;
 }
 
 /** `deployment:ID:…` and `response:ID:…` belong to a deployment, `project:ID:…` and `tag:ID:…` to a project. */

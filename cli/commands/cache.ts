@@ -70,13 +70,11 @@ function getCommand(context: CliContext): Command {
       const { key, hide } = readableKey(name);
       const found = await withCache(context, (cache) => cache.get(key));
       if (found.kind === 'error') throw found.cause;
+      if (found.kind === 'miss')
+        throw new CliError('NOT_FOUND', `The cache has no ${name}.`, { exitCode: EXIT.notFound });
       const shown = found.kind === 'hit' ? { ...found, value: hide(found.value) } : found;
       const flags = command.optsWithGlobals<CommonOptions>();
       printResult(context, flags, { key: name, ...shown }, () => describeLookup(name, shown));
-      if (found.kind === 'miss') {
-        const isReported = flags.json === true;
-        throw new CliError('NOT_FOUND', `The cache has no ${name}.`, { exitCode: EXIT.notFound, isReported });
-      }
     });
 }
 

@@ -6,6 +6,7 @@ import {
   type FunctionLogPage,
   type LogLevel,
 } from '../../contracts/function-logs.ts';
+import { CliError, EXIT } from '../cli-error.ts';
 import { withClient, type CliContext } from '../context.ts';
 import type { ControlApiClient } from '../control-api-client.ts';
 import { findDeploymentId } from '../find-deployment.ts';
@@ -92,11 +93,20 @@ async function show(work: Work, build: string | undefined): Promise<void> {
     await showDeployment(work, reader);
     return;
   }
-  for await (const lines of readBuildLog(reader, { id: build, after: 0 }, flags.follow === true))
+  const id = requireId(build);
+  for await (const lines of readBuildLog(reader, { id, after: 0 }, flags.follow === true))
     print(
       work,
       lines.filter((line) => isWanted(line, flags)),
     );
+}
+
+function requireId(build: string): string {
+  if (/^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(build)) return build;
+  throw new CliError('BAD_ID', `${build} is no id of a build.`, {
+    exitCode: EXIT.usage,
+    hint: 'Without one, origan logs shows the newest; --deployment ID that of a deployment.',
+  });
 }
 
 /** Both kinds of lines by time, then what comes. */
