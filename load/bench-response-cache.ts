@@ -14,7 +14,7 @@ import { generateLoad } from './support/generate-load.ts';
 import { median } from './support/statistics.ts';
 
 // What answers from the response cache cost: fresh ones, stale ones (while a refresh is under way that takes its time), and
-// beside them calls of a function that answers at once. In turns within one run: only ratios of one run mean anything.
+// beside them a static file from memory and calls of a function that answers at once. In turns within one run: only ratios of one run mean anything.
 
 const SERVER_CORE = 0;
 const GENERATOR_CORE = 1;
@@ -22,7 +22,8 @@ const BODY = Buffer.alloc(1024, 'x');
 const FRESH = '/fresh';
 const STALE = '/stale';
 const CALL = '/call';
-const KINDS = [FRESH, STALE, CALL];
+const FILE = '/file.txt';
+const KINDS = [FILE, FRESH, STALE, CALL];
 
 type Options = { rounds: number; seconds: number; connections: number; maxRatio: number | undefined };
 
@@ -54,6 +55,7 @@ async function main(): Promise<void> {
     bucket: directory.path,
     runnerPort: runner.port,
     core: SERVER_CORE,
+    files: { [FILE]: BODY },
     env: { RUNNER_FIRST_BYTE_TIMEOUT_MS: '3600000' },
   });
   try {
@@ -133,8 +135,11 @@ function report(costs: ReadonlyMap<string, readonly number[]>, options: Options)
   const medians = new Map([...costs].map(([path, values]): [string, number] => [path, median(values)]));
   print(`\nmedian of ${options.rounds} rounds of ${options.seconds} s, ${options.connections} connections:`);
   for (const [path, cpuUs] of medians) print(`         ${describe(path, cpuUs)}`);
-  const ratio = (medians.get(STALE) ?? Number.NaN) / (medians.get(FRESH) ?? Number.NaN);
+  const over = (one: string, other: string): number =>
+    (medians.get(one) ?? Number.NaN) / (medians.get(other) ?? Number.NaN);
+  const ratio = over(STALE, FRESH);
   print(`CPU per request: a stale answer costs ${ratio.toFixed(2)} times a fresh one`);
+  print(`                 a fresh one ${over(FRESH, FILE).toFixed(2)} times a static file from memory`);
   const isWithin = options.maxRatio === undefined || ratio <= options.maxRatio;
   if (!isWithin) print(`more than the ${options.maxRatio} allowed`);
   return isWithin ? 0 : 1;

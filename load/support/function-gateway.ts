@@ -1,11 +1,15 @@
+import { createHash } from 'node:crypto';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { dirname, join } from 'node:path';
 import { freePort } from '../../test/support/free-port.ts';
 import { startProcess, type StartedProcess } from '../../test/support/process.ts';
 import { pinnedTo } from './pin.ts';
 
 /** Host of the one site that the gateway shows. */
 export const FUNCTION_HOST = 'bench.example';
+const DEPLOYMENT = '0194f6d2-3c5e-7000-8000-000000000001';
 
 export type Part = { port: number; close(): Promise<void> };
 
@@ -29,6 +33,7 @@ export async function listen(server: Server): Promise<Part> {
 /**
  * The whole gateway in front of one function that takes every path.
  *
+ * @param files static files beside it: path of the URL -> content.
  * @param core the one core that it runs on; undefined: wherever the system likes.
  * @param env added to the gateway's own environment.
  */
@@ -36,9 +41,12 @@ export async function startFunctionGateway(options: {
   bucket: string;
   runnerPort: number;
   core?: number;
+  files?: Readonly<Record<string, Buffer>>;
   env?: Readonly<Record<string, string>>;
 }): Promise<FunctionGateway> {
-  const controlApi = await startControlApi();
+  const files = Object.entries(options.files ?? {});
+  for (const [path, content] of files) await writeObject(options.bucket, path, content);
+  const controlApi = await startControlApi(files.map(toResource));
   const port = await freePort();
   const { command, args } =
     options.core === undefined
@@ -63,9 +71,21 @@ export async function startFunctionGateway(options: {
   return { port, process: gateway, close };
 }
 
-async function startControlApi(): Promise<Part> {
-  const config = { version: 1, resources: [{ kind: 'dynamic', urlPath: '/*', resourcePath: 'all.js' }] };
-  const site = { deploymentId: 'deployment-1', projectId: 'benchmarks', rev: 1, config };
+async function writeObject(bucket: string, path: string, content: Buffer): Promise<void> {
+  const file = join(bucket, 'deployments', DEPLOYMENT, path);
+  await mkdir(dirname(file), { recursive: true });
+  await writeFile(file, content);
+}
+
+function toResource([urlPath, content]: [string, Buffer]): object {
+  const hash = createHash('sha256').update(content).digest('hex');
+  return { kind: 'static', urlPath, resourcePath: urlPath.slice(1), hash, size: content.length };
+}
+
+async function startControlApi(files: readonly object[]): Promise<Part> {
+  const resources = [...files, { kind: 'dynamic', urlPath: '/*', resourcePath: 'all.js' }];
+  const config = { version: 1, resources };
+  const site = { deploymentId: DEPLOYMENT, projectId: 'benchmarks', rev: 1, config };
   const answer = JSON.stringify({ result: { data: { json: site } } });
   return listen(
     createServer((_, response) => {
