@@ -38,15 +38,22 @@ export function completeCommand({ terminal }: CliContext, program: () => Command
   });
 }
 
-/** Commands and options that may come next. */
+/** Commands, options and values that may come next. */
 export function candidates(program: Command, words: readonly string[]): string[] {
   const typed = words.at(-1) ?? '';
   let command = program;
   for (const word of words.slice(0, -1)) {
     command = command.commands.find((known) => known.name() === word) ?? command;
   }
-  const flags = [...command.options, ...program.options].map(({ long }) => long ?? '');
+  const options = [...command.options, ...program.options];
+  const before = options.find(
+    (option) => option.required && [option.short, option.long].includes(words.at(-2) ?? ''),
+  );
+  const flags = [...options.map(({ long }) => long ?? ''), '--help'];
   const names = command.commands.map((known) => known.name()).filter((name) => name !== COMPLETE_COMMAND);
-  const offered = typed.startsWith('-') ? [...flags, '--help'] : names;
+  const values = command.registeredArguments.flatMap(({ argChoices }) => argChoices ?? []);
+  // After an option that takes a value comes its value, and nothing else.
+  const others = typed.startsWith('-') ? flags : [...names, ...values];
+  const offered = before === undefined ? others : (before.argChoices ?? []);
   return [...new Set(offered)].filter((candidate) => candidate !== '' && candidate.startsWith(typed)).sort();
 }

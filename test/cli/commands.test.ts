@@ -309,6 +309,10 @@ describe('every command', () => {
     expect(await complete('dep')).toEqual(['deploy', 'deployments']);
     expect(await complete('domains', '')).toEqual(['add', 'ls', 'rm']);
     expect(await complete('deploy', '--pr')).toEqual(['--preview', '--project']);
+    expect(await complete('logs', '--level', '')).toEqual(['debug', 'error', 'info', 'warn']);
+    expect(await complete('logs', '-l', 'e')).toEqual(['error']);
+    expect(await complete('logs', '--track', '')).toEqual(['']);
+    expect(await complete('completion', '')).toEqual(['bash', 'fish', 'zsh']);
     for (const shell of ['bash', 'zsh', 'fish'])
       expect((await run(['completion', shell])).out).toContain('__complete');
     expect((await run(['completion', 'cmd'])).code).toBe(2);

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { REPOSITORY, startNode } from '../support/process.ts';
+import { REPOSITORY, startNode, startProcess } from '../support/process.ts';
 import { siteFolder } from '../support/site-folder.ts';
 import { startDeafServer } from '../support/deaf-server.ts';
 
@@ -27,6 +27,27 @@ test('Ctrl-C ends a deploy that waits for the network, with one line', async () 
   expect(code).toBe(130);
   expect(deploy.stderr()).toContain('Interrupted');
   await deaf.close();
+});
+
+test('colours appear on a terminal and nowhere else', async () => {
+  const command = `${process.execPath} cli/main.ts domains add "a b" -p x`;
+  // `script` (util-linux) runs it on a terminal of its own.
+  const onTerminal = async (env: Record<string, string>): Promise<string> => {
+    const run = startProcess('script', {
+      args: ['-qec', command, '/dev/null'],
+      env: { TERM: 'xterm', ...env },
+    });
+    expect((await run.exited).code).toBe(2);
+    return run.stdout();
+  };
+  expect(await onTerminal({})).toContain('\u001B[31mError:\u001B[39m ');
+  for (const env of [{ NO_COLOR: '1' }, { TERM: 'dumb' }]) {
+    const plain = await onTerminal(env);
+    expect([plain.includes('Error: '), plain.includes('\u001B[')]).toEqual([true, false]);
+  }
+  const piped = startNode('cli/main.ts', { args: ['domains', 'add', 'a b', '-p', 'x'] });
+  expect((await piped.exited).code).toBe(2);
+  expect(piped.stderr()).not.toContain('\u001B[');
 });
 
 test('a reader that closes the pipe is no failure', async () => {
