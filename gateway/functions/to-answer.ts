@@ -1,14 +1,17 @@
 import type { FunctionReply, UpgradeReply } from '../../runner-client/runner-client.ts';
 import type { Answer, Exchange } from '../exchange.ts';
+import { withoutFields } from '../response-cache/header-fields.ts';
+import { FIELDS_FOR_THE_EDGE } from '../response-cache/tags.ts';
 import { responseHeaders } from './upstream-headers.ts';
 
 /**
- * A function's reply as the answer: status, end-to-end headers and body untouched, whatever they are.
+ * A function's reply as the answer: status, end-to-end headers and body untouched, whatever they are, but for what is said to
+ * the edge alone.
  *
  * @param cacheStatus what to say in Cache-Status after `origan-edge; ` (RFC 9211).
  */
 export function toAnswer(exchange: Exchange, reply: FunctionReply, cacheStatus: string): Answer {
-  const headers = responseHeaders(reply.headers, reply.status);
+  const headers = responseHeaders(withoutFields(reply.headers, FIELDS_FOR_THE_EDGE), reply.status);
   headers.push('Via', '1.1 origan-edge');
   headers.push('Cache-Status', `origan-edge; ${cacheStatus}`);
   headers.push('X-Origan-Request-Id', exchange.id);

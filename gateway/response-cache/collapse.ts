@@ -15,6 +15,8 @@ export type Landing =
     }
   /** For its own client alone: the others go on their own, all at once. */
   | { kind: 'unshareable' }
+  /** A purge came in between: nobody may have it but the client that it was asked for. */
+  | { kind: 'purged' }
   /** An error status in place of which something stored may be served. */
   | { kind: 'erred'; status: number }
   | { kind: 'failed'; error: EdgeError };
@@ -104,31 +106,56 @@ export class Flight {
   }
 }
 
-/** The calls under way, by key. */
+/** `variant`: what the response is selected by, where others may wait for it; undefined: it is for one request alone. */
+type Tracked = { readonly flight: Flight; readonly variant: string | undefined; isOpen: boolean };
+
+/** The calls under way, by address. */
 export class Flights {
-  readonly #flights = new Map<string, Flight>();
+  readonly #tracked = new Map<string, Set<Tracked>>();
 
   /** The call under way that may be joined: one that nobody wanted any more is about to fail. */
-  get(key: string): Flight | undefined {
-    const flight = this.#flights.get(key);
-    return flight?.signal.aborted === true ? undefined : flight;
+  get(address: string, variant: string): Flight | undefined {
+    for (const each of this.#tracked.get(address) ?? []) {
+      if (each.isOpen && each.variant === variant && !each.flight.signal.aborted) return each.flight;
+    }
+    return undefined;
   }
 
-  /** Begins a flight that others may join until it has landed. */
-  begin(key: string, options: { isBackground: boolean }): Flight {
+  /** Begins a flight; with a `variant`, others may join it until it has landed. */
+  begin(address: string, options: { variant?: string; isBackground: boolean }): Flight {
     const flight = new Flight(options);
-    this.#flights.set(key, flight);
-    void this.#endWith(key, flight);
+    const tracked = { flight, variant: options.variant, isOpen: options.variant !== undefined };
+    const others = this.#tracked.get(address);
+    if (others === undefined) this.#tracked.set(address, new Set([tracked]));
+    else others.add(tracked);
+    void this.#endWith(address, tracked);
     return flight;
   }
 
-  get count(): number {
-    return this.#flights.size;
+  /** Whether the address is being asked for, by anyone. */
+  isAsking(address: string): boolean {
+    return this.#tracked.has(address);
   }
 
-  async #endWith(key: string, flight: Flight): Promise<void> {
-    await flight.landing;
-    if (this.#flights.get(key) === flight) this.#flights.delete(key);
+  /** What is being asked for may be out of date when it comes: whoever asks from now on does not wait for it. */
+  letNobodyJoin(address: string): void {
+    for (const each of this.#tracked.get(address) ?? []) each.isOpen = false;
+  }
+
+  /** Calls under way that were begun for others too. */
+  get count(): number {
+    let count = 0;
+    for (const each of this.#tracked.values()) {
+      for (const { variant } of each) if (variant !== undefined) count += 1;
+    }
+    return count;
+  }
+
+  async #endWith(address: string, tracked: Tracked): Promise<void> {
+    await tracked.flight.landing;
+    const others = this.#tracked.get(address);
+    others?.delete(tracked);
+    if (others?.size === 0) this.#tracked.delete(address);
   }
 }
 

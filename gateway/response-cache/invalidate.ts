@@ -1,6 +1,7 @@
 import { tagOfUrl } from '../../cache/url-tag.ts';
 import type { HeaderList } from '../../runner-client/runner-client.ts';
 import { addressOf, type Asked } from './asked.ts';
+import type { Flights } from './collapse.ts';
 import { groupsOf, invalidatedTargets, isInvalidating } from './invalidation.ts';
 import { tagOfGroup } from './markers.ts';
 import type { ResponseStore } from './response-store.ts';
@@ -9,7 +10,7 @@ import type { SharedCache } from './shared-cache.ts';
 // The answer to the unsafe request waits for its effect, but not for a gateway that does not answer.
 const MAX_WAIT_MS = 500;
 
-export type InvalidateParts = { store: ResponseStore; shared: SharedCache };
+export type InvalidateParts = { store: ResponseStore; shared: SharedCache; flights: Flights };
 
 /**
  * Makes stored responses invalid that an unsafe request may have changed (RFC 9111 section 4.4, RFC 9875 section 2.2): here and in every other
@@ -37,14 +38,19 @@ export async function invalidateAfter(
   await Promise.race([Promise.all(purges), delay(MAX_WAIT_MS)]);
 }
 
-/** A purge is told to every gateway, so it is worth asking first whether there is anything to purge. */
+/**
+ * A purge is told to every gateway, so it is worth asking first whether there is anything to purge. What is only being asked for
+ * counts: it may have been made before the change, and a purge keeps it from being stored.
+ */
 async function invalidateTarget(
-  { store, shared }: InvalidateParts,
+  { store, shared, flights }: InvalidateParts,
   asked: Asked,
   { rawPath, search }: { rawPath: string; search: string },
 ): Promise<void> {
   const addresses = ['http', 'https'].map((proto) => addressOf(asked, rawPath, search, proto));
-  if (!(await store.has(addresses))) return;
+  const isAsking = addresses.some(({ key }) => flights.isAsking(key));
+  for (const { key } of addresses) flights.letNobodyJoin(key);
+  if (!isAsking && !(await store.has(addresses))) return;
   for (const address of addresses) store.removeAll(address);
   await shared.purge(asked.projectId, tagOfUrl(asked.host, rawPath, search, asked.ignored), 'hard');
 }

@@ -5,7 +5,7 @@ import type { Upstream } from '../functions/upstream.ts';
 import type { Exchanged } from './age.ts';
 import type { Asked } from './asked.ts';
 import { Capture } from './capture.ts';
-import type { Flight } from './collapse.ts';
+import type { Flight, Flights } from './collapse.ts';
 import { firstLineOf } from './header-fields.ts';
 import type { HitForMiss } from './hit-for-miss.ts';
 import { judge, type Judgement } from './judge.ts';
@@ -20,6 +20,7 @@ export type AskParts = {
   store: ResponseStore;
   shared: SharedCache;
   hitForMiss: HitForMiss;
+  flights: Flights;
   clock: Clock;
   /** Larger bodies pass through and are not stored. */
   maxEntryBytes: number;
@@ -84,7 +85,7 @@ async function storeWhole(
 ): Promise<void> {
   const markers = body === undefined ? undefined : await markersOf(parts, snapshot, judgement);
   if (body === undefined || markers === undefined) {
-    flight.land({ kind: 'unshareable' });
+    flight.land({ kind: body === undefined ? 'unshareable' : 'purged' });
     return;
   }
   const stored = toStored({

@@ -1,9 +1,8 @@
-import { deploymentTag } from '../../cache/tags.ts';
+import { deploymentTag, generationTag } from '../../cache/tags.ts';
 import type { Answer } from '../exchange.ts';
 import { clientSignal } from '../functions/client-signal.ts';
 import { forwardInformational } from '../functions/informational.ts';
 import type { Asked } from './asked.ts';
-import { Flight } from './collapse.ts';
 import { endToEnd } from './end-to-end.ts';
 import { invalidateAfter } from './invalidate.ts';
 import { isOwnLocation } from './invalidation.ts';
@@ -25,24 +24,22 @@ export async function passThrough(parts: AskParts, asked: Asked): Promise<Answer
   const headers = endToEnd(reply);
   const forwarded = { kind: 'forward', why: 'method', status: reply.status, isCollapsed: false } as const;
   const whole = { ...asked, exchange: { ...exchange, method: 'GET' } };
+  await invalidateAfter(parts, asked, reply.status, headers);
   const judgement = judge(whole, { status: reply.status, headers, ...times });
   const isForGet = judgement.freshness.isExplicit && judgement.verdict.kind === 'store';
   if (snapshot !== undefined && isForGet && isOwnLocation(urlOf(asked), headers)) {
-    parts.store.removeAll(asked.address);
-    const flight = new Flight({ isBackground: false });
     const received = {
       parts,
       asked: whole,
       before: undefined,
       touched: undefined,
-      flight,
-      snapshot,
+      flight: parts.flights.begin(asked.address.key, { isBackground: false }),
+      snapshot: await afterOwnPurge(parts, asked, snapshot),
       reply,
       times,
     };
     return liveAnswer(exchange, keepReply(received, headers), { ...forwarded, isStored: true });
   }
-  await invalidateAfter(parts, asked, reply.status, headers);
   const live = { status: reply.status, headers, body: reply.body };
   return liveAnswer(exchange, live, { ...forwarded, isStored: false });
 }
@@ -54,6 +51,17 @@ async function snapshotForPost({ shared }: AskParts, asked: Asked): Promise<Snap
     url: urlTagOf(asked),
     known: [deploymentTag(asked.address.deploymentId)],
   });
+}
+
+/** The response itself is what its own purge of the address made room for. */
+async function afterOwnPurge(
+  { shared }: AskParts,
+  asked: Asked,
+  { projectId, versions }: Snapshot,
+): Promise<Snapshot | undefined> {
+  const url = generationTag(urlTagOf(asked));
+  const [present] = (await shared.versions(projectId, [url], { isCurrent: true })) ?? [];
+  return present === undefined ? undefined : { projectId, versions: new Map(versions).set(url, present) };
 }
 
 function urlOf({ proto, host, exchange: { target } }: Asked): URL {

@@ -46,6 +46,11 @@ export class ResponseStore {
     return { stored, isSoftPurged: state === 'stale' };
   }
 
+  /** Whether the response was purged since it was asked for. */
+  async isPurged({ markers }: StoredResponse): Promise<boolean> {
+    return (peekState(this.#shared, markers) ?? (await stateOf(this.#shared, markers))) === 'purged';
+  }
+
   /** The selected response from memory. */
   async find(address: Address, selecting: Selecting): Promise<Found | undefined> {
     const stored = select(this.#memory.get(address.key), selecting.headers, selecting.profile);

@@ -8,7 +8,7 @@ import { answerStored, covers } from './answer-stored.ts';
 import { askFunction, maySave } from './ask-function.ts';
 import { isAlone, isBeyondCache, isPartial, NOTHING_ASKED, readAsked, type Asked } from './asked.ts';
 import type { CacheStatus, ForwardReason } from './cache-status.ts';
-import { Flight, type CollapseLimits, type Flights, type Landing } from './collapse.ts';
+import type { CollapseLimits, Flight, Landing } from './collapse.ts';
 import type { AskParts, LiveReply } from './keep-reply.ts';
 import { liveAnswer } from './live-answer.ts';
 import { matches } from './memory-tier.ts';
@@ -22,7 +22,6 @@ import { variantKey } from './vary.ts';
 export type ServeParts = AskParts & {
   /** The way to a function past the cache. */
   direct: FunctionCaller;
-  flights: Flights;
   limits: CollapseLimits;
   trustedProxies: TrustedProxies;
 };
@@ -149,9 +148,10 @@ function reasonOf(reuse: Reuse | undefined, missed: Missed): ForwardReason {
 
 /** One refresh for each key, whoever asks meanwhile; a request that stands alone begins none. */
 function refreshInBackground(parts: ServeParts, asked: Asked, found: Found): void {
-  const key = flightKey(parts, asked);
-  if (parts.flights.get(key) !== undefined || isAlone(asked, found.stored)) return;
-  const flight = parts.flights.begin(key, { isBackground: true });
+  const { key } = asked.address;
+  const variant = variantOf(parts, asked);
+  if (parts.flights.get(key, variant) !== undefined || isAlone(asked, found.stored)) return;
+  const flight = parts.flights.begin(key, { variant, isBackground: true });
   void refresh(parts, asked, found, flight);
 }
 
@@ -185,24 +185,50 @@ async function forward(
   found: Found | undefined,
   why: ForwardReason,
 ): Promise<Answer> {
-  if (!mayShareCall(asked, found)) return lead(parts, asked, found, { why, flight: alone() });
-  const key = flightKey(parts, asked);
-  const ownKey = flightKeyOf(key, asked);
-  const underWay = parts.flights.get(key) ?? (mayBeginFlight(asked) ? parts.flights.get(ownKey) : undefined);
+  if (!mayShareCall(asked, found)) return lead(parts, asked, found, { why, flight: alone(parts, asked) });
+  const underWay = underWayFor(parts, asked);
   if (underWay !== undefined && underWay.waiters < parts.limits.maxWaiters) {
     const answer = await follow(parts, asked, found, { why, flight: underWay });
-    return answer ?? lead(parts, asked, found, { why, flight: alone() });
+    if (answer === 'purged') return askAnew(parts, asked, why);
+    return answer ?? lead(parts, asked, found, { why, flight: alone(parts, asked) });
   }
   const isShared =
     underWay === undefined &&
     mayBeginFlight(asked) &&
     (found !== undefined || !parts.hitForMiss.has(asked.address.key, parts.clock.nowMs()));
-  const flight = isShared ? parts.flights.begin(ownKey, { isBackground: false }) : alone();
+  const flight = isShared ? beginShared(parts, asked) : alone(parts, asked);
   return lead(parts, asked, found, { why, flight });
 }
 
-function alone(): Flight {
-  return new Flight({ isBackground: false });
+/** What they waited for was purged: those who waited share one call again, but not for ever. */
+async function askAnew(parts: ServeParts, asked: Asked, why: ForwardReason): Promise<Answer> {
+  const underWay = underWayFor(parts, asked);
+  if (underWay === undefined && mayBeginFlight(asked)) {
+    return lead(parts, asked, undefined, { why, flight: beginShared(parts, asked) });
+  }
+  const answer =
+    underWay === undefined ? undefined : await follow(parts, asked, undefined, { why, flight: underWay });
+  if (answer !== undefined && answer !== 'purged') return answer;
+  return lead(parts, asked, undefined, { why, flight: alone(parts, asked) });
+}
+
+/** The call whose response may be this request's too; for HEAD, one of GET as well. */
+function underWayFor(parts: ServeParts, asked: Asked): Flight | undefined {
+  const { key } = asked.address;
+  const variant = variantOf(parts, asked);
+  const ofGet = parts.flights.get(key, variant);
+  if (ofGet !== undefined || !mayBeginFlight(asked)) return ofGet;
+  return parts.flights.get(key, flightKeyOf(variant, asked));
+}
+
+/** Begins a call that others may wait for. */
+function beginShared(parts: ServeParts, asked: Asked): Flight {
+  const variant = flightKeyOf(variantOf(parts, asked), asked);
+  return parts.flights.begin(asked.address.key, { variant, isBackground: false });
+}
+
+function alone({ flights }: ServeParts, { address }: Asked): Flight {
+  return flights.begin(address.key, { isBackground: false });
 }
 
 /** Whether one response can serve this request and others: of a stored one the whole is asked, whatever the client wants. */
@@ -211,40 +237,43 @@ function mayShareCall(asked: Asked, found: Found | undefined): boolean {
   return found !== undefined || !isPartial(asked);
 }
 
-function flightKey({ store }: ServeParts, { address, selecting }: Asked): string {
-  return `${address.key}\n${variantKey(store.varyNames(address), selecting.headers, selecting.profile)}`;
+/** What selects the response among those of its address, as far as is known. */
+function variantOf({ store }: ServeParts, { address, selecting }: Asked): string {
+  return variantKey(store.varyNames(address), selecting.headers, selecting.profile);
 }
 
 type Call = { why: ForwardReason; flight: Flight };
 
-/** Waits for another request's call; undefined: its response is not for this one. */
+/** Waits for another request's call; undefined: its response is not for this one; `purged`: it is for nobody any more. */
 async function follow(
   parts: ServeParts,
   asked: Asked,
   found: Found | undefined,
   { why, flight }: Call,
-): Promise<Answer | undefined> {
+): Promise<Answer | 'purged' | undefined> {
   const { limits } = parts;
   const landing = await flight.wait({
     unknownMs: found === undefined ? limits.unknownWaitMs : limits.knownWaitMs,
     knownMs: limits.knownWaitMs,
     signal: clientSignal(asked.exchange),
   });
-  return landing === undefined ? undefined : fromLanding(parts, asked, found, { why, landing });
+  return landing === undefined ? undefined : await fromLanding(parts, asked, found, { why, landing });
 }
 
-function fromLanding(
+async function fromLanding(
   parts: ServeParts,
   asked: Asked,
   found: Found | undefined,
   { why, landing }: { why: ForwardReason; landing: Landing },
-): Answer | undefined {
+): Promise<Answer | 'purged' | undefined> {
   const collapsed = { kind: 'forward', why, isStored: false, isCollapsed: true } as const;
   switch (landing.kind) {
     case 'stored': {
       const { stored, status } = landing;
       const isForThis = matches(stored, asked.selecting.headers, asked.profile);
       if (!isForThis || !hasAll(parts, asked, stored)) return undefined;
+      // It was asked for before this request came: a purge in between wins.
+      if (await parts.store.isPurged(stored)) return 'purged';
       asked.exchange.event.cache = 'miss';
       return answerStored(asked.exchange, stored, { ...collapsed, status }, parts.clock.nowMs());
     }
@@ -254,6 +283,8 @@ function fromLanding(
       asked.exchange.event.cache = 'miss';
       return liveAnswer(asked.exchange, { status, headers, body: null }, { ...collapsed, status });
     }
+    case 'purged':
+      return 'purged';
     case 'unshareable':
       return undefined;
     case 'erred':

@@ -6,8 +6,8 @@ import type { Received } from './keep-reply.ts';
 import { variantKey } from './vary.ts';
 
 /** Calls with HEAD are shared among themselves: one cannot stand in for GET, whose answer has a body. */
-export function flightKeyOf(key: string, { exchange: { method } }: Asked): string {
-  return method === 'HEAD' ? `${key}\nHEAD` : key;
+export function flightKeyOf(variant: string, { exchange: { method } }: Asked): string {
+  return method === 'HEAD' ? `${variant}\nHEAD` : variant;
 }
 
 /** Whether a call of this request may be waited for by others. */

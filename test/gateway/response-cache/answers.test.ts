@@ -212,6 +212,13 @@ test('tags and our own targeted field do not reach the client, from the function
     expect(reply.headers['cdn-cache-control']).toBe('max-age=5');
     expect(reply.headers['cache-groups']).toBe('"g"');
   }
+  // Past the cache neither.
+  const withBody = { headers: { 'content-length': '1' }, body: Buffer.from('1') };
+  for (const options of [{ headers: { 'if-match': '*' } }, withBody, { method: 'POST' }]) {
+    const names = Object.keys((await get('/', options)).headers);
+    expect(names).toContain('cache-groups');
+    expect(names.filter((name) => /tag|surrogate|origan-cdn/.test(name))).toEqual([]);
+  }
 });
 
 test('safe: no cookie is stored, unless a targeted field shows that sharing was meant, and then without it', async () => {
