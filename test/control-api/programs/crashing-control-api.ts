@@ -1,3 +1,4 @@
+import { flushCompileCache } from 'node:module';
 import { createServer, connect } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { z } from 'zod';
@@ -16,6 +17,8 @@ import { openStore } from '../../../store/open-store.ts';
 // before that one. Reads are no steps: to die before one is to die after the effect before it.
 
 const order = z.object({ crashAt: z.number() });
+// One that is killed leaves nothing for the next one unless it does so before.
+flushCompileCache();
 // Everything is imported by now: a parent that forks ahead of need waits for the start alone.
 await new Promise((resolve) => process.once('message', resolve));
 const env = z
