@@ -84,8 +84,10 @@ function withoutHalves(bytes: Buffer): string {
 function parseBeginning(text: string): Parsed | undefined {
   const [, level = '', rest] = BEGINNING.exec(text) ?? [];
   if (rest === undefined) return undefined;
-  // A cut within an escape or a character leaves a piece of it at the end.
-  const whole = rest.replace(/\uFFFD+$/, '').replace(/(?<!\\)((?:\\\\)*)\\(?:u[0-9a-fA-F]{0,3})?$/, '$1');
+  // A cut within a character or an escape leaves a piece of it at the end, one after the message its closing quote.
+  const whole = rest
+    .replace(/\uFFFD+$/, '')
+    .replace(/(?<!\\)((?:\\\\)*)(?:"|\\(?:u[0-9a-fA-F]{0,3})?)$/, '$1');
   const message = z.string().safeParse(parseJson(`"${whole}"`)).data;
   return message === undefined ? undefined : { level, message };
 }

@@ -94,6 +94,8 @@ function welcome(config: StandaloneConfig, { controlApi, gateway }: Parts): stri
     '',
     '  Deploy a folder of your own:',
     '    npm run origan -- deploy DIR --project NAME --create --domain name.localhost',
+    '  Follow what its functions print:',
+    '    npm run origan -- logs -f -p NAME',
     '',
     '  Ctrl-C stops everything.',
   ].join('\n');

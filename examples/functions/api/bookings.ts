@@ -11,6 +11,8 @@ export async function POST(request: Request): Promise<Response> {
   const seats = Number(form.get('seats'));
   const problems = findProblems(name, seats, String(form.get('day') ?? ''));
   const wantsJson = (request.headers.get('accept') ?? '').includes('application/json');
+  // `origan logs -p ember-and-lark -f` shows it. No names: logs are read by more people than bookings.
+  console.log('booking', { seats, problems: problems.length });
   if (problems.length > 0) return refuse(problems, wantsJson);
   const next = `/thanks?${new URLSearchParams({ name, seats: String(seats) })}`;
   return wantsJson
