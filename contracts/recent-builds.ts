@@ -3,8 +3,8 @@ import { isSafeId } from '../core/object-path.ts';
 
 /** For how long after a build was replaced its pages go on getting its own files and functions. */
 export const PIN_DAYS = 30;
-/** Most builds that are looked back on. */
-export const MAX_RECENT_BUILDS = 20;
+/** Most builds that a list names: more than thirty a day, for PIN_DAYS. */
+export const MAX_RECENT_BUILDS = 1000;
 
 /** A build that a host showed before the present one. */
 export type RecentBuild = {

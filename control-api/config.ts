@@ -100,7 +100,10 @@ export const controlApiShape: Shape = z.object({
   MAX_OBJECT_BYTES: field.int(512 * 1024 * 1024, 1),
   /** How many uploads a client is told to run at once. Default 8. */
   MAX_CONCURRENT_UPLOADS: field.int(8, 1, 256),
-  /** Successful deployments kept for each track besides the one shown, where the track says nothing. Default 20. */
+  /**
+   * Successful deployments kept for each track besides the one shown and those replaced within 30 days, where the track
+   * says nothing. Default 20.
+   */
   DEPLOYMENT_RETENTION: field.int(20, 0, 100_000),
   /** Milliseconds after which a deployment that was begun and not heard of since is given up. Default 1 hour. */
   UNFINISHED_DEPLOYMENT_TIMEOUT_MS: field.int(3_600_000, 1000),

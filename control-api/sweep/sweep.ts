@@ -1,5 +1,6 @@
 import { and, eq, isNotNull, lt, notInArray, sql } from 'drizzle-orm';
 import type { SweepReport } from '../../contracts/control-api-admin.ts';
+import { PIN_DAYS } from '../../contracts/recent-builds.ts';
 import { messageOf } from '../../core/errors.ts';
 import type { Context } from '../context.ts';
 import { deployments, projects, tracks } from '../database/schema.ts';
@@ -73,7 +74,10 @@ async function giveUpSilent({ db, config }: Context): Promise<number> {
   return ids.length;
 }
 
-/** Complete deployments beyond what their track keeps, and failed ones that nobody will look at any more. */
+/**
+ * Complete deployments beyond what their track keeps, and failed ones that nobody will look at any more. Unless the track
+ * itself says how many it keeps, one that was replaced lately stays: pages that are still open ask for its files.
+ */
 async function deleteSuperfluous(context: Context): Promise<number> {
   const { db, config } = context;
   const place = sql<number>`row_number() over (partition by ${deployments.trackId} order by ${deployments.sequence} desc)`;
@@ -83,12 +87,23 @@ async function deleteSuperfluous(context: Context): Promise<number> {
     .from(deployments)
     .where(and(eq(deployments.status, 'success'), notInArray(deployments.id, shown)))
     .as('complete');
+  const until = sql<Date | null>`lead(${deployments.shownAt}) over (partition by ${deployments.trackId} order by ${deployments.shownAt})`;
+  const replaced = db
+    .select({ id: deployments.id, until: until.as('until') })
+    .from(deployments)
+    .where(and(eq(deployments.status, 'success'), isNotNull(deployments.shownAt)))
+    .as('replaced');
+  const mayGo = sql`(${tracks.retention} is not null or ${replaced.until} is null
+    or ${replaced.until} < now() - ${PIN_DAYS} * interval '1 day')`;
   const superfluous = await db
     .select({ id: deployments.id, projectId: deployments.projectId })
     .from(deployments)
     .innerJoin(complete, eq(complete.id, deployments.id))
     .innerJoin(tracks, eq(tracks.id, deployments.trackId))
-    .where(sql`${complete.place} > coalesce(${tracks.retention}, ${config.DEPLOYMENT_RETENTION}::int)`)
+    .leftJoin(replaced, eq(replaced.id, deployments.id))
+    .where(
+      and(sql`${complete.place} > coalesce(${tracks.retention}, ${config.DEPLOYMENT_RETENTION}::int)`, mayGo),
+    )
     .orderBy(deployments.sequence)
     .limit(DELETIONS_A_RUN);
   const failedBefore = sql`now() - ${FAILED_KEPT_MS} * interval '1 millisecond'`;

@@ -15,6 +15,10 @@ import type { SiteCompiler } from './site-compiler.ts';
 const DAY_MS = 24 * 60 * 60 * 1000;
 const MAX_MANIFEST_BYTES = 16 * 1024 * 1024;
 const MAX_LISTS = 10_000;
+/** Builds in all lists together. */
+const MAX_LISTED = 500_000;
+/** Builds whose manifests are looked into for a file that the present one lacks: each may have to be read. */
+const MAX_SEARCHED = 20;
 const LIST_TTL_MS = 60_000;
 // While the control API is slow or down, requests wait for it once in a while and not each time.
 const FAILED_TTL_MS = 15_000;
@@ -53,7 +57,7 @@ export function createRecentSites(parts: RecentSitesParts): RecentSites {
       return builds.some((build) => build.deploymentId === id) ? siteOf(present, id) : undefined;
     },
     findWithFile: async (host, present, path) => {
-      for (const { deploymentId } of await listOf(host, present)) {
+      for (const { deploymentId } of (await listOf(host, present)).slice(0, MAX_SEARCHED)) {
         const site = await siteOf(present, deploymentId);
         if (site?.files.has(path) === true) return site;
       }
@@ -68,20 +72,26 @@ function createLists({
   nowMs,
   log,
 }: RecentSitesParts): (host: string, present: CompiledSite) => Promise<RecentBuild[]> {
-  const lists = new LRUCache<string, Promise<RecentBuild[]>>({ max: MAX_LISTS, ttl: LIST_TTL_MS });
+  const lists = new LRUCache<string, Promise<RecentBuild[]>>({
+    max: MAX_LISTS,
+    maxSize: MAX_LISTED,
+    ttl: LIST_TTL_MS,
+  });
   const load = async (key: string, host: string): Promise<RecentBuild[]> => {
     try {
-      return (await controlApi.recentBuilds(host)).slice(0, MAX_RECENT_BUILDS);
+      const builds = (await controlApi.recentBuilds(host)).slice(0, MAX_RECENT_BUILDS);
+      lists.set(key, Promise.resolve(builds), { size: builds.length + 1 });
+      return builds;
     } catch (error) {
       log.warn({ error: messageOf(error) }, 'recent builds are not known just now');
-      lists.set(key, Promise.resolve([]), { ttl: FAILED_TTL_MS });
+      lists.set(key, Promise.resolve([]), { ttl: FAILED_TTL_MS, size: 1 });
       return [];
     }
   };
   return async (host, present) => {
     const key = `${host} ${present.record.deploymentId}`;
     const known = lists.get(key) ?? load(key, host);
-    if (!lists.has(key)) lists.set(key, known);
+    if (!lists.has(key)) lists.set(key, known, { size: 1 });
     const sinceMs = nowMs() - PIN_DAYS * DAY_MS;
     return (await known).filter(({ shownUntil }) => Date.parse(shownUntil) > sinceMs);
   };

@@ -49,6 +49,9 @@ describe('the sweeper', () => {
 
   const sweep = async (): Promise<SweepReport> => (await api.send('POST', adminPaths.sweep())).body;
   const sql = (text: string): Promise<unknown> => database.withSession((session) => session.exec(text));
+  /** As if everything had been shown, and replaced, a while ago. */
+  const longAgo = (): Promise<unknown> =>
+    sql("update deployments set shown_at = shown_at - interval '60 days'");
   const objectFile = (hash: string): string =>
     join(dir.path, 'bucket', 'projects', projectId, 'objects', hash);
 
@@ -80,16 +83,36 @@ describe('the sweeper', () => {
       made.push((await deploy(api, 'site', [page(text)], { track: 'kept' })).deployment.id);
     }
     await api.send('POST', apiPaths.promote('site', made[0] ?? ''), {});
+    await longAgo();
     expect((await sweep()).deployments).toBeGreaterThanOrEqual(1);
     const { body } = await api.send('GET', `${apiPaths.deployments('site')}?track=kept`);
     const kept = body.deployments.map(({ id }: { id: string }) => id);
     expect(kept).toEqual([made[3], made[2], made[0]]);
   });
 
+  it('keeps what was replaced within 30 days, for pages that are still open, unless the track says otherwise', async () => {
+    const made: string[] = [];
+    for (const text of ['a', 'b', 'c', 'd', 'e'])
+      made.push((await deploy(api, 'site', [page(text)], { track: 'open' })).deployment.id);
+    const kept = async (): Promise<number> => {
+      await sweep();
+      return (await api.send('GET', `${apiPaths.deployments('site')}?track=open`)).body.deployments.length;
+    };
+    expect(await kept()).toBe(5);
+    // Replaced 31 days ago: the first; the second was, 29 days ago.
+    await sql(`update deployments set shown_at = now() - interval '40 days' where id = '${made[0]}'`);
+    await sql(`update deployments set shown_at = now() - interval '31 days' where id = '${made[1]}'`);
+    await sql(`update deployments set shown_at = now() - interval '29 days' where id = '${made[2]}'`);
+    expect(await kept()).toBe(4);
+    await api.send('PATCH', trackPaths.track('site', 'open'), { retention: 1 });
+    expect(await kept()).toBe(2);
+  });
+
   it('keeps as many as the track itself says, from none to the default again', async () => {
     const made: string[] = [];
     for (const text of ['1', '2', '3', '4', '5'])
       made.push((await deploy(api, 'site', [page(text)], { track: 'own' })).deployment.id);
+    await longAgo();
     const keep = (retention: number | null): Promise<Reply> =>
       api.send('PATCH', trackPaths.track('site', 'own'), { retention });
     const kept = async (): Promise<string[]> => {

@@ -31,6 +31,7 @@ function build(id: string, pinByCookie = false): BuiltRecord {
   return { ...built, objects: { ...built.objects, [`deployments/${id}/manifest.json`]: manifest } };
 }
 
+const b0 = build('b0');
 const [b1, b2, b3, b4] = [build('b1'), build('b2'), build('b3'), build('b4', true)];
 const foreign = build('foreign');
 const caught = siteOf(
@@ -57,7 +58,7 @@ beforeAll(async () => {
       'caught.test': caught.record,
       'failing.test': b3.record,
     },
-    objects: Object.assign({}, ...[b1, b2, b3, b4, foreign, caught].map(({ objects }) => objects)),
+    objects: Object.assign({}, ...[b0, b1, b2, b3, b4, foreign, caught].map(({ objects }) => objects)),
     runnerUrl: `http://127.0.0.1:${(runner.address() as AddressInfo).port}`,
     nowMs: () => NOW,
     recent: (host) => {
@@ -68,6 +69,12 @@ beforeAll(async () => {
   recent = [
     { deploymentId: 'b2', shownUntil: ago(0) },
     { deploymentId: 'gone', shownUntil: ago(10) },
+    // Many a day: the page that was opened first is within its 30 days all the same.
+    ...Array.from({ length: 500 }, (_each, index) => ({
+      deploymentId: `later-${index}`,
+      shownUntil: ago(11),
+    })),
+    { deploymentId: 'b0', shownUntil: ago(29) },
     { deploymentId: 'b1', shownUntil: ago(31) },
   ];
 });
@@ -95,6 +102,10 @@ describe('a request that names a build', () => {
     // From memory, too: the second time everything is ready.
     expect((await get(question)).text).toBe('{"build":"b2"}');
     expect((await get({ target: '/data.json' })).text).toBe('{"build":"b3"}');
+  });
+
+  test('gets a build that was replaced hundreds of times since, within 30 days', async () => {
+    expect((await get({ target: '/data.json?dpl=b0' })).text).toBe('{"build":"b0"}');
   });
 
   test('by header or cookie is answered for nobody else', async () => {
