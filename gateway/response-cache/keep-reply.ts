@@ -61,6 +61,8 @@ export function keepReply(received: Received, headers: HeaderList): LiveReply {
     // What it replaces must not come back once the function fails.
     if (touched !== undefined && status < 400) parts.store.remove(asked.address, touched);
     if (asked.part !== undefined && status === 200) parts.store.remove(asked.address, asked.part);
+  }
+  if (verdict.kind === 'refuse') {
     if (isLasting(judgement, status)) parts.hitForMiss.mark(asked.address.key, times.receivedAtMs);
     flight.land({ kind: 'unshareable' });
     return { kind: 'reply', status, headers, body: reply.body, isKept: false };
@@ -74,18 +76,24 @@ export function keepReply(received: Received, headers: HeaderList): LiveReply {
     isWanted: () => flight.waiters > 0 || flight.isBackground,
     onWhole: (body) => storeWhole(received, judgement, verdict.headers, body),
   });
-  return { kind: 'reply', status, headers, body: capture, isKept: true };
+  return { kind: 'reply', status, headers, body: capture, isKept: snapshot !== undefined };
 }
 
+/** Stores the response, unless nobody can say what is purged: then it is for those who wait for it, and for nobody else. */
 async function storeWhole(
   { parts, asked, flight, snapshot, reply, times }: Received,
   judgement: Judgement,
   headers: [string, string][],
   body: Buffer | undefined,
 ): Promise<void> {
-  const markers = body === undefined ? undefined : await markersOf(parts, snapshot, judgement);
-  if (body === undefined || markers === undefined) {
-    flight.land({ kind: body === undefined ? 'unshareable' : 'purged' });
+  if (body === undefined) {
+    flight.land({ kind: 'unshareable' });
+    return;
+  }
+  const isKept = snapshot !== undefined;
+  const markers = isKept ? await markersOf(parts, snapshot, judgement) : unmarked(asked);
+  if (markers === undefined) {
+    flight.land({ kind: 'purged' });
     return;
   }
   const stored = toStored({
@@ -99,9 +107,13 @@ async function storeWhole(
     markers,
     ...times,
   });
-  const shared = parts.store.put(asked.address, stored, parts.clock.nowMs());
+  const shared = isKept ? parts.store.put(asked.address, stored, parts.clock.nowMs()) : undefined;
   flight.land({ kind: 'stored', stored, status: reply.status });
   await shared;
+}
+
+function unmarked({ projectId }: Asked): StoredResponse['markers'] {
+  return { projectId, tags: [], versions: [] };
 }
 
 export async function markersOf(

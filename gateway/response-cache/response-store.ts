@@ -46,8 +46,9 @@ export class ResponseStore {
     return { stored, isSoftPurged: state === 'stale' };
   }
 
-  /** Whether the response was purged since it was asked for. */
+  /** Whether the response was purged since it was asked for, as far as that can be told. */
   async isPurged({ markers }: StoredResponse): Promise<boolean> {
+    if (markers.tags.length === 0) return false;
     return (peekState(this.#shared, markers) ?? (await stateOf(this.#shared, markers))) === 'purged';
   }
 

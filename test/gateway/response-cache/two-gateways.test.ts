@@ -171,6 +171,32 @@ test('without the cache server nothing stored is served, because nobody can say 
   await own.close();
 });
 
+test('without the cache server requests at one time share one call all the same, but nothing of it is kept', async () => {
+  const own = await startCacheServer();
+  let release = (): void => {};
+  const rig = await setUpCache(
+    async (_request, response) => {
+      await new Promise<void>((resolve) => (release = resolve));
+      response.writeHead(200, { 'Cache-Control': 'max-age=600' }).end('body');
+    },
+    { edges: 1, cacheUrl: own.url },
+  );
+  await own.kill();
+  await waitUntil(() => rig.caches[0]?.holdsLease() === false);
+  const askTwenty = async (): Promise<string[]> => {
+    const calls = rig.runner.calls.length;
+    const replies = Array.from({ length: 20 }, () => rig.get('/16/a'));
+    await waitUntil(() => rig.edges[0]?.underWay() === 20 && rig.runner.calls.length > calls);
+    release();
+    return (await Promise.all(replies)).map((reply) => `${bodyOf(reply)} ${statusOf(reply)}`);
+  };
+  const seen = [...(await askTwenty()), ...(await askTwenty())];
+  expect(rig.runner.calls).toHaveLength(2);
+  const lead = 'body origan-edge; fwd=uri-miss; fwd-status=200';
+  expect(new Set(seen)).toEqual(new Set([lead, `${lead}; collapsed`]));
+  await own.close();
+});
+
 test('an entry in the shared cache that does not parse is a miss', async () => {
   const { get } = await numbered({ 'Cache-Control': 'max-age=60' });
   await get('/13/a', { edge: 0 });
