@@ -141,6 +141,8 @@ export type SweepReport = {
   strayObjects: number;
   /** Objects that the bucket has lost: the next deploy uploads them again. */
   lostObjects: number;
+  /** Keys of the cache that no deployment or project stands behind any more, removed. */
+  cacheKeys: number;
 };
 
 export type Member = { userId: string; name: string; role: Role };
@@ -246,6 +248,7 @@ export const sweepReportSchema: z.ZodType<SweepReport> = z.object({
   bytes: z.number(),
   strayObjects: z.number(),
   lostObjects: z.number(),
+  cacheKeys: z.number(),
 });
 
 export const githubLinkSchema: z.ZodType<GithubLink> = z.strictObject({

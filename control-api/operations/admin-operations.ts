@@ -1,9 +1,8 @@
-import { inArray } from 'drizzle-orm';
 import { z } from 'zod';
 import { existSchema, sweepReportSchema } from '../../contracts/control-api-admin.ts';
 import { diagnosisSchema } from '../../contracts/diagnosis.ts';
 import { diagnose } from '../diagnosis/diagnose.ts';
-import { deployments, projects } from '../database/schema.ts';
+import { existing } from '../sweep/existing.ts';
 import { sweep } from '../sweep/sweep.ts';
 import { userOperation, type Operation } from './operation.ts';
 
@@ -33,7 +32,7 @@ export const adminOperations: readonly Operation[] = [
       params: nothing,
       answer: sweepReportSchema,
     },
-    (context) => sweep(context),
+    (context, { signal }) => sweep(context, signal),
   ),
   userOperation(
     {
@@ -46,12 +45,6 @@ export const adminOperations: readonly Operation[] = [
       body: existSchema,
       answer: existSchema,
     },
-    async ({ db }, { body }) => {
-      const [known, owners] = await Promise.all([
-        db.select({ id: deployments.id }).from(deployments).where(inArray(deployments.id, body.deployments)),
-        db.select({ id: projects.id }).from(projects).where(inArray(projects.id, body.projects)),
-      ]);
-      return { deployments: known.map(({ id }) => id), projects: owners.map(({ id }) => id) };
-    },
+    ({ db }, { body }) => existing(db, body),
   ),
 ];

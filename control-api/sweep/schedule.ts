@@ -14,10 +14,12 @@ const LOOK_EVERY = 8;
 /** Sweeps now and then, and tells the cache again what it did not take. Closing waits for what is under way. */
 export function scheduleSweeps(context: Context): Closable {
   const { SWEEP_INTERVAL_MS: intervalMs } = context.config;
+  const closing = new AbortController();
   const timers = [repeat(RETRY_MS, createTeller(context))];
-  if (intervalMs > 0) timers.push(repeat(intervalMs, () => sweepAlone(context)));
+  if (intervalMs > 0) timers.push(repeat(intervalMs, () => sweepAlone(context, closing.signal)));
   return {
     close: async () => {
+      closing.abort();
       await Promise.all(timers.map((timer) => timer.close()));
     },
   };
@@ -40,11 +42,11 @@ function createTeller(context: Context): () => Promise<void> {
 }
 
 /** One control API at a time, to save work only: two at once do no harm, so without a cache each of them sweeps. */
-async function sweepAlone(context: Context): Promise<void> {
-  const attempt = await context.cache.lock(keys.lock('sweep'));
+async function sweepAlone(context: Context, signal: AbortSignal): Promise<void> {
+  const attempt = await context.cache.lock(keys.lock('collect'));
   if (attempt.kind === 'taken') return;
   try {
-    const report = await sweep(context);
+    const report = await sweep(context, signal);
     const hasFound = Object.values(report).some((count) => count > 0);
     context.log[hasFound ? 'info' : 'debug']({ ...report }, 'swept');
   } catch (error) {

@@ -10,6 +10,7 @@ import { publishPending } from '../deployments/publish.ts';
 import { collectObjects } from './collect-objects.ts';
 import { compareBucket } from './compare-bucket.ts';
 import { deletePending } from './delete-prefix.ts';
+import { sweepCache } from './sweep-cache.ts';
 
 const FAILED_KEPT_MS = 7 * 24 * 3_600_000;
 const DELETIONS_A_RUN = 500;
@@ -18,7 +19,7 @@ const DELETIONS_A_RUN = 500;
  * Puts right what crashes and time leave behind. Every step is safe beside deploys and beside a second sweeper; one
  * that fails is logged, the others are done all the same.
  */
-export async function sweep(context: Context): Promise<SweepReport> {
+export async function sweep(context: Context, signal?: AbortSignal): Promise<SweepReport> {
   const report: SweepReport = {
     pendingFlips: 0,
     givenUp: 0,
@@ -27,6 +28,7 @@ export async function sweep(context: Context): Promise<SweepReport> {
     bytes: 0,
     strayObjects: 0,
     lostObjects: 0,
+    cacheKeys: 0,
   };
   const step = createStep(context);
   await step('flips', async () => {
@@ -51,6 +53,9 @@ export async function sweep(context: Context): Promise<SweepReport> {
       report.lostObjects += compared.lostObjects;
     });
   }
+  await step('cache', async () => {
+    report.cacheKeys = await sweepCache(context, signal);
+  });
   return report;
 }
 
