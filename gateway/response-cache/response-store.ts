@@ -6,7 +6,7 @@ import { peekState, stateOf } from './markers.ts';
 import { matches, mostRecent, select, type MemoryTier } from './memory-tier.ts';
 import type { ResponseKey, SharedCache } from './shared-cache.ts';
 import { decodeIndex, decodeStored, encodeIndex, encodeStored } from './stored-codec.ts';
-import type { StoredResponse } from './stored-response.ts';
+import { isMarked, type StoredResponse } from './stored-response.ts';
 import { variantKey } from './vary.ts';
 
 /** Where a response is stored: the primary key, in clear for this process. */
@@ -47,8 +47,8 @@ export class ResponseStore {
   }
 
   /** Whether the response was purged since it was asked for, as far as that can be told. */
-  async isPurged({ markers }: StoredResponse): Promise<boolean> {
-    if (markers.tags.length === 0) return false;
+  async isPurged({ markers }: Pick<StoredResponse, 'markers'>): Promise<boolean> {
+    if (!isMarked({ markers })) return false;
     return (peekState(this.#shared, markers) ?? (await stateOf(this.#shared, markers))) === 'purged';
   }
 

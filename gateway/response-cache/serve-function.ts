@@ -16,7 +16,7 @@ import { passThrough } from './pass-through.ts';
 import type { Found } from './response-store.ts';
 import { reuseOf, type Reuse } from './reuse.ts';
 import { flightKeyOf, mayBeginFlight } from './share-head.ts';
-import type { StoredResponse } from './stored-response.ts';
+import { isMarked, type StoredResponse } from './stored-response.ts';
 import { variantKey } from './vary.ts';
 
 export type ServeParts = AskParts & {
@@ -275,7 +275,8 @@ async function fromLanding(
       // It was asked for before this request came: a purge in between wins.
       if (await parts.store.isPurged(stored)) return 'purged';
       asked.exchange.event.cache = 'miss';
-      return answerStored(asked.exchange, stored, { ...collapsed, status }, parts.clock.nowMs());
+      const cacheStatus = { ...collapsed, status, isStored: isMarked(stored) };
+      return answerStored(asked.exchange, stored, cacheStatus, parts.clock.nowMs());
     }
     case 'described': {
       const { status, headers, varyNames, variant } = landing;

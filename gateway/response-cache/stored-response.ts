@@ -42,6 +42,11 @@ export type StoredResponse = Exchanged & {
   markers: Markers;
 };
 
+/** Without markers nobody could say whether it was purged: it is for those who wait for it, and is not kept. */
+export function isMarked({ markers }: Pick<StoredResponse, 'markers'>): boolean {
+  return markers.tags.length > 0;
+}
+
 export type StoredParts = Exchanged & {
   status: number;
   /** As they arrived: they say how old the response is. */
