@@ -31,8 +31,14 @@ export type Backend = {
     entry: Buffer,
     options: { ttlMs: number; token: string },
   ): Promise<'stored' | 'older-revision' | 'purged-meanwhile'>;
-  /** Claims the next load of `name`, unless somebody holds a claim that has not run out. */
-  claim(name: string, claim: { token: string; nowMs: number; untilMs: number }): Promise<boolean>;
+  /**
+   * Claims the next load of `name`, unless somebody holds a claim that has not run out. `isVacant`: nothing at all stood
+   * there a moment ago, so that a claim is refused if something does now.
+   */
+  claim(
+    name: string,
+    claim: { token: string; nowMs: number; untilMs: number; isVacant: boolean },
+  ): Promise<boolean>;
   /** Gives up a claim after a load that failed, so that the next one need not wait for it to run out. */
   unclaim(name: string, token: string): Promise<void>;
   /**

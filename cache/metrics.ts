@@ -191,6 +191,7 @@ function gaugeServer({ registry, service, serverInfo }: MetricSources): void {
     ['cache_server_evicted_keys', 'Keys that the server threw out for want of memory.', 'evictedKeys'],
     ['cache_server_hits', "Hits by the server's own count.", 'hits'],
     ['cache_server_misses', "Misses by the server's own count.", 'misses'],
+    ['cache_server_hit_ratio', 'Share of reads that found something, by the server.', 'hitRatio'],
     ['cache_server_clients', 'Clients connected to the server.', 'connectedClients'],
   ];
   for (const [name, help, field] of fields) {

@@ -116,7 +116,7 @@ export class Resolver {
         return { kind: 'absent', source: 'shared' };
       case 'nothing':
         counts.misses += 1;
-        return this.#loadCold(attempt);
+        return this.#loadCold(attempt, found.isVacant);
       case 'error':
         return (await this.#isAdmitted(key)) ? this.#loadAndKeep(attempt, undefined) : TOO_MANY_COLD;
       default:
@@ -149,9 +149,9 @@ export class Resolver {
   }
 
   /** Nothing there: one process loads, the others wait for what it stores, then load for themselves. */
-  async #loadCold<Value>(attempt: Attempt<Value>): Promise<Resolved<Value>> {
+  async #loadCold<Value>(attempt: Attempt<Value>, isVacant: boolean): Promise<Resolved<Value>> {
     if (!(await this.#isAdmitted(attempt.key))) return TOO_MANY_COLD;
-    const token = await this.#claim(attempt.key);
+    const token = await this.#claim(attempt.key, isVacant);
     if (token !== undefined) return this.#loadAndKeep(attempt, token);
     this.#options.statistics.family(attempt.key.family.name).claimWaits += 1;
     return (await this.#waitForOther(attempt)) ?? this.#loadAndKeep(attempt, undefined);
@@ -256,13 +256,13 @@ export class Resolver {
   }
 
   /** The right to store what is loaded next; undefined when somebody else has it, or the cache cannot be asked. */
-  async #claim(key: CacheKey<unknown>): Promise<string | undefined> {
+  async #claim(key: CacheKey<unknown>, isVacant = false): Promise<string | undefined> {
     const { backend, clock, config } = this.#options;
     const token = newToken();
     const nowMs = clock.nowMs();
     try {
       const untilMs = nowMs + config.loadHardMs + config.timeoutMs;
-      return (await backend.claim(key.name, { token, nowMs, untilMs })) ? token : undefined;
+      return (await backend.claim(key.name, { token, nowMs, untilMs, isVacant })) ? token : undefined;
     } catch {
       // Not stored then; the failure is counted by the connection.
       return undefined;

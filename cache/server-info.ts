@@ -10,6 +10,8 @@ export type ServerInfo = {
   expiredKeys: number | undefined;
   hits: number | undefined;
   misses: number | undefined;
+  /** Share of the reads that found something, since the server began to count. */
+  hitRatio: number | undefined;
   connectedClients: number | undefined;
   /** Writes refused for want of memory (Dragonfly). */
   memoryRejections: number | undefined;
@@ -33,11 +35,17 @@ export function parseServerInfo(fields: ReadonlyMap<string, string>): ServerInfo
     expiredKeys: number('expired_keys'),
     hits: number('keyspace_hits'),
     misses: number('keyspace_misses'),
+    hitRatio: ratioOf(number('keyspace_hits'), number('keyspace_misses')),
     connectedClients: number('connected_clients'),
     memoryRejections: number('oom_rejections'),
     evictionPolicy: fields.get('cache_mode') ?? fields.get('maxmemory_policy'),
     isEvicting: evictionOf(fields),
   };
+}
+
+function ratioOf(hits: number | undefined, misses: number | undefined): number | undefined {
+  if (hits === undefined || misses === undefined || hits + misses === 0) return undefined;
+  return hits / (hits + misses);
 }
 
 function softwareOf(fields: ReadonlyMap<string, string>): string | undefined {

@@ -10,8 +10,11 @@ import type { Statistics } from './statistics.ts';
 export type Found<Value> =
   | { kind: 'value'; value: Value; head: EntryHead; bytes: number; isFresh: boolean; ageMs: number }
   | { kind: 'absent'; head: EntryHead; ageMs: number }
-  | { kind: 'nothing' }
+  /** `isVacant`: not even a claim, a tombstone, or what may not be believed. */
+  | { kind: 'nothing'; isVacant: boolean }
   | { kind: 'error'; cause: EdgeError };
+
+const NOTHING_USABLE = { kind: 'nothing', isVacant: false } as const;
 
 /** Reads entries and judges them: format, schema version, server incarnation, freshness. */
 export class SharedTier {
@@ -51,16 +54,16 @@ export class SharedTier {
   }
 
   #judge<Value>(key: CacheKey<Value>, bytes: Buffer | undefined): Found<Value> {
-    if (bytes === undefined) return { kind: 'nothing' };
+    if (bytes === undefined) return { kind: 'nothing', isVacant: true };
     this.#statistics.family(key.family.name).bytesRead += bytes.length;
     const head = decodeHead(bytes);
     if (head === undefined) return this.#unparsable(key);
-    if (!this.#isCredible(key, head)) return { kind: 'nothing' };
+    if (!this.#isCredible(key, head)) return NOTHING_USABLE;
     const nowMs = this.#clock.nowMs();
     const ageMs = Math.max(0, nowMs - head.writtenAtMs);
     const isFresh = nowMs < head.freshUntilMs;
-    if (head.kind === 'negative') return isFresh ? { kind: 'absent', head, ageMs } : { kind: 'nothing' };
-    if (head.kind !== 'value' || nowMs >= head.freshUntilMs + key.family.graceMs) return { kind: 'nothing' };
+    if (head.kind === 'negative') return isFresh ? { kind: 'absent', head, ageMs } : NOTHING_USABLE;
+    if (head.kind !== 'value' || nowMs >= head.freshUntilMs + key.family.graceMs) return NOTHING_USABLE;
     const value = decodeValue(key, head, bytes);
     if (value === undefined) return this.#unparsable(key);
     return { kind: 'value', value, head, bytes: bytes.length, isFresh, ageMs };
@@ -73,11 +76,11 @@ export class SharedTier {
     return key.family.isRestorable || head.incarnation === this.#backend.incarnation(key.name);
   }
 
-  #unparsable(key: CacheKey<unknown>): { kind: 'nothing' } {
+  #unparsable(key: CacheKey<unknown>): typeof NOTHING_USABLE {
     this.#statistics.family(key.family.name).unparsable += 1;
     // Best effort: were it to fail, the next reader tries again.
     this.#backend.remove([key.name]).catch(() => undefined);
-    return { kind: 'nothing' };
+    return NOTHING_USABLE;
   }
 
   #failed(key: CacheKey<unknown>, error: unknown): { kind: 'error'; cause: EdgeError } {

@@ -165,7 +165,7 @@ export class TieredCache implements Cache {
     const attempts = missing.map((key) => this.#begin(key));
     const found = await this.#shared.findMany(missing);
     const read = attempts.map((attempt, index) =>
-      this.#toLookup(attempt, found[index] ?? { kind: 'nothing' }),
+      this.#toLookup(attempt, found[index] ?? { kind: 'nothing', isVacant: false }),
     );
     return lookups.map((lookup) => lookup ?? read.shift() ?? { kind: 'miss' });
   }

@@ -107,8 +107,15 @@ function compareCommands(
     },
     claim: async (name, claim) => {
       const marker = claimMarker(claim, link.incarnation(physical(name)));
+      const ttlMs = Math.max(1, claim.untilMs - claim.nowMs);
+      if (claim.isVacant) {
+        const reply = await link.run('set', physical(name), (client) =>
+          client.set(physical(name), marker, 'PX', ttlMs, 'NX'),
+        );
+        return reply === 'OK';
+      }
       const nowText = String(claim.nowMs).padStart(13, '0');
-      const args = [marker, encodeClaim(claim), nowText, Math.max(1, claim.untilMs - claim.nowMs)];
+      const args = [marker, encodeClaim(claim), nowText, ttlMs];
       return (await run(scripts.CLAIM, name, args)) === 1;
     },
     unclaim: async (name, token) => {

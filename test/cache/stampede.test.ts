@@ -8,8 +8,10 @@ import type { Cache } from '../../cache/cache.ts';
 import { site } from './cache-conformance.ts';
 import { serverRig, until, type Rig } from './rigs.ts';
 
-// Losers of a claim wait 200 ms and a rate is counted by the second: a machine that stands still for longer breaks both,
-// so one run of three is enough. Without the protection, every run has hundreds of loads.
+/** Losers of a claim wait 200 ms for a load of 100 ms: on a machine that stands still for longer, another round. */
+const MAX_ROUNDS = 5;
+
+// A rate is counted by the second, so one run of three is enough. Without the protection, every run has hundreds of loads.
 describe('a stampede', { retry: 2 }, () => {
   let rig: Rig;
   beforeAll(async () => {
@@ -21,9 +23,16 @@ describe('a stampede', { retry: 2 }, () => {
     const source = await countingSource(100);
     const children = await Promise.all([0, 1, 2].map(() => startCaller(rig, source.url)));
     try {
-      const answers = await Promise.all(children.map((child) => askAll(child)));
-      expect(answers).toEqual([200, 200, 200]);
-      expect(source.loads()).toBe(1);
+      const loads: number[] = [];
+      for (let round = 0; round < MAX_ROUNDS && loads.at(-1) !== 1; round += 1) {
+        const before = source.loads();
+        const answers = await Promise.all(children.map((child) => askAll(child, `cold-${round}`)));
+        expect(answers).toEqual([200, 200, 200]);
+        loads.push(source.loads() - before);
+        // Whoever waited for too long loads for itself, once for all of its callers.
+        expect(loads.at(-1)).toBeLessThanOrEqual(children.length);
+      }
+      expect(loads.at(-1)).toBe(1);
     } finally {
       for (const child of children) child.kill();
       source.close();
@@ -126,9 +135,9 @@ async function startCaller(rig: Rig, sourceUrl: string): Promise<ChildProcess> {
   return child;
 }
 
-async function askAll(child: ChildProcess): Promise<number> {
+async function askAll(child: ChildProcess, name: string): Promise<number> {
   const answered = once(child, 'message');
-  child.send('go');
+  child.send(name);
   const [found] = (await answered) as [number];
   return found;
 }

@@ -87,6 +87,7 @@ describe.each([
     expect(text).toContain('cache_up{service="gateway"} 1');
     if (rig.server !== undefined) {
       expect(text).toMatch(/cache_server_memory_used_bytes\{service="runner"\} [1-9]/);
+      expect(text).toMatch(/cache_server_hit_ratio\{service="runner"\} 0\.\d/);
       expect(text).toMatch(/cache_command_duration_seconds_count\{service="runner",command="mget"\} [1-9]/);
       const snapshot = await gateway.snapshot();
       expect(snapshot.server?.software).toMatch(/^(Redis|Valkey|Dragonfly) \d/);
