@@ -109,7 +109,30 @@ export class Near {
   }
 
   keepValue<Value>(attempt: NearAttempt<Value>, value: Value, facts: StoredFacts): void {
+    if (!this.#isKeepable(attempt)) return this.keepAsLastKnownGood(attempt, value, facts);
     this.#keep(attempt, { value, isAbsent: false, ...pickFacts(facts) });
+  }
+
+  /**
+   * Something that must not be used, since it was purged while it came: kept for when nobody can be asked, and only
+   * where nothing else is known. It was answered once, so the key is known from now on.
+   */
+  keepAsLastKnownGood<Value>(attempt: NearAttempt<Value>, value: Value, facts: StoredFacts): void {
+    const { key, loader, startedAtMs } = attempt;
+    if (key.family.lastKnownGoodMs === 0 || this.copies.find(key.name) !== undefined) return;
+    this.copies.put({
+      key,
+      value,
+      isAbsent: false,
+      ...pickFacts(facts),
+      stamp: '',
+      confirmedAtMs: startedAtMs,
+      usableUntilMs: 0,
+      leaseGeneration: this.#options.lease.generation,
+      isBeingRevalidated: false,
+      uses: 0,
+      loader,
+    });
   }
 
   keepAbsence(

@@ -214,6 +214,7 @@ export class Resolver {
     }
     this.#options.coldBudget.giveBack(attempt.key.family);
     if (isKeepable) near.keepValue(attempt, loaded.value, { ...filled, loadMs });
+    else near.keepAsLastKnownGood(attempt, loaded.value, { ...filled, loadMs });
     return {
       kind: 'found',
       value: loaded.value,

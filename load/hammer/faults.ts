@@ -5,6 +5,12 @@ import type { TcpProxy } from '../../test/support/tcp-proxy.ts';
 import type { HammeredControlApi } from './control-api.ts';
 import type { CutOff } from './cut-off.ts';
 import type { HammeredHost } from './deployer.ts';
+import type { HammeredGateway } from './gateways.ts';
+import { sharedNowMs, type Oracle } from './oracle.ts';
+
+/** Answers that were asked for while the control API was away come this much later. */
+const AFTERMATH_MS = 500;
+const PATIENCE_MS = 5000;
 
 export type Scene = {
   servers: readonly CacheServer[];
@@ -14,6 +20,8 @@ export type Scene = {
   lookupProxies: readonly TcpProxy[];
   /** Gateways that reach neither: they alone may answer with an older build, marked. */
   cutOff: CutOff;
+  gateways: readonly HammeredGateway[];
+  oracle: Oracle;
   controlApi: HammeredControlApi;
   hosts: readonly HammeredHost[];
   leaseMs: number;
@@ -66,6 +74,30 @@ const KEYS_DELETED: Fault = {
   },
 };
 
+const CONTROL_API_KILLED: Fault = {
+  name: 'the control API killed in the middle of flips, started again',
+  run: async ({ controlApi, gateways, oracle }) => {
+    await untilAllAreWell(gateways);
+    const fromMs = sharedNowMs();
+    const before = await Promise.all(gateways.map((gateway) => gateway.cacheErrors()));
+    await controlApi.crash();
+    await sleep(AFTERMATH_MS);
+    const after = await Promise.all(gateways.map((gateway) => gateway.cacheErrors()));
+    // Only one that the cache did not answer either was cut off from both.
+    for (const [index, errors] of after.entries()) {
+      if (errors > (before[index] ?? 0)) oracle.except(index, fromMs, sharedNowMs());
+    }
+  },
+};
+
+async function untilAllAreWell(gateways: readonly HammeredGateway[]): Promise<void> {
+  const endMs = performance.now() + PATIENCE_MS;
+  while (performance.now() < endMs) {
+    if ((await Promise.all(gateways.map((gateway) => gateway.isWell()))).every(Boolean)) return;
+    await sleep(50);
+  }
+}
+
 const SINGLE: readonly Fault[] = [
   {
     name: 'connections cut one by one',
@@ -76,6 +108,7 @@ const SINGLE: readonly Fault[] = [
       }
     },
   },
+  CONTROL_API_KILLED,
   CUT_OFF_IN_SILENCE,
   CACHE_EMPTIED,
   KEYS_DELETED,
@@ -108,10 +141,6 @@ const SINGLE: readonly Fault[] = [
       await after.config('SET', 'save', '');
       after.disconnect();
     },
-  },
-  {
-    name: 'the control API killed in the middle of flips, started again',
-    run: ({ controlApi }) => controlApi.crash(),
   },
   {
     name: 'a gateway cut off from the cache and the control API',

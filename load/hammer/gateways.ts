@@ -1,17 +1,25 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Pool } from 'undici';
+import { messageOf } from '../../core/errors.ts';
 import type { Protections } from '../../cache/protections.ts';
 import { freePort } from '../../test/support/free-port.ts';
 import { startNode } from '../../test/support/process.ts';
 import type { HammeredHost } from './deployer.ts';
-import { sharedNowMs, type Oracle } from './oracle.ts';
+import { sharedNowMs, type Observation, type Oracle } from './oracle.ts';
 import { stopProcess } from './stop-process.ts';
+import { scrape, sumOf } from '../support/scrape.ts';
 
 /** Concurrent clients of each gateway. */
 const CLIENTS = 8;
 const LONGEST_PAUSE_MS = 20;
 
-export type HammeredGateway = { close(): Promise<void> };
+export type HammeredGateway = {
+  /** Whether it uses the cache and holds its lease. */
+  isWell(): Promise<boolean>;
+  /** Look-ups of domains that the cache did not answer, since the start. */
+  cacheErrors(): Promise<number>;
+  close(): Promise<void>;
+};
 
 export type GatewayOptions = {
   index: number;
@@ -40,7 +48,14 @@ export async function startGateway(oracle: Oracle, options: GatewayOptions): Pro
       : startNode('load/hammer/gateway-process.ts', { env, args: [JSON.stringify(protections)] });
   await program.waitFor(/"msg":"gateway listens"/);
   const stopAsking = startClients(oracle, { index, hosts, port });
+  const adminUrl = `http://127.0.0.1:${adminPort}`;
   return {
+    isWell: async () => {
+      const samples = await scrape(adminUrl);
+      return sumOf(samples, 'cache_up', {}) === 1 && sumOf(samples, 'cache_lease_held', {}) === 1;
+    },
+    cacheErrors: async () =>
+      sumOf(await scrape(adminUrl), 'cache_lookups_total', { family: 'domain', outcome: 'error' }),
     close: async () => {
       await stopAsking();
       await stopProcess(program);
@@ -57,9 +72,10 @@ function startClients(oracle: Oracle, { index, hosts, port }: Asked): () => Prom
     while (!state.isOver) {
       const host = Math.floor(Math.random() * hosts.length);
       const startedAtMs = sharedNowMs();
-      const { rev, isLastKnownGood } = await ask(pool, hosts[host]?.name ?? '');
-      if (!state.isOver || rev !== -2)
-        oracle.judge({ gateway: index, host, rev, startedAtMs, isLastKnownGood });
+      const name = hosts[host]?.name ?? '';
+      const { rev, isLastKnownGood, problem } = await ask(pool, name);
+      if (!state.isOver || problem === undefined)
+        oracle.judge({ gateway: index, host, rev, startedAtMs, isLastKnownGood, problem });
       // Now and then a pause, so that clients run apart.
       if (Math.random() < 0.5) await sleep(Math.random() * LONGEST_PAUSE_MS);
     }
@@ -72,7 +88,7 @@ function startClients(oracle: Oracle, { index, hosts, port }: Asked): () => Prom
   };
 }
 
-type Answered = { rev: number; isLastKnownGood: boolean };
+type Answered = Pick<Observation, 'rev' | 'isLastKnownGood' | 'problem'>;
 
 /** The file tells its build; 404 is "no such site", and everything else a failure. */
 async function ask(pool: Pool, host: string): Promise<Answered> {
@@ -80,9 +96,12 @@ async function ask(pool: Pool, host: string): Promise<Answered> {
     const reply = await pool.request({ path: '/build.txt', method: 'GET', headers: { host } });
     const text = await reply.body.text();
     const isLastKnownGood = /last-known-good/.test(String(reply.headers['cache-status']));
-    const isBuild = reply.statusCode === 200 && /^\d+$/.test(text);
-    return { rev: isBuild ? Number(text) : reply.statusCode === 404 ? -1 : -2, isLastKnownGood };
-  } catch {
-    return { rev: -2, isLastKnownGood: false };
+    if (reply.statusCode === 404) return { rev: -1, isLastKnownGood, problem: undefined };
+    if (reply.statusCode === 200 && /^\d+$/.test(text)) {
+      return { rev: Number(text), isLastKnownGood, problem: undefined };
+    }
+    return { rev: -2, isLastKnownGood, problem: `${host}: ${reply.statusCode} ${text.slice(0, 200)}` };
+  } catch (error) {
+    return { rev: -2, isLastKnownGood: false, problem: `${host}: ${messageOf(error)}` };
   }
 }

@@ -26,7 +26,7 @@ export type HammerReport = {
   observations: number;
   flips: number;
   violations: readonly Violation[];
-  failures: number;
+  failures: readonly string[];
   absences: number;
   marked: number;
   markedOlder: number;

@@ -15,7 +15,8 @@ for (const topology of ['single', 'cluster'] as const) {
   });
   write(JSON.stringify({ topology, ...report, violations: report.violations.length }, undefined, 2));
   for (const violation of report.violations.slice(0, 5)) write(`violation: ${JSON.stringify(violation)}`);
-  const isWrong = report.violations.length + report.failures + report.absences + report.refusals.length > 0;
+  const isWrong =
+    report.violations.length + report.failures.length + report.absences + report.refusals.length > 0;
   if (isWrong || report.observations < MIN_OBSERVATIONS) process.exitCode = 1;
 }
 

@@ -7,6 +7,8 @@ export type Observation = {
   startedAtMs: number;
   /** Marked as served without anyone having been asked. */
   isLastKnownGood: boolean;
+  /** Why there is no revision, where the answer was a failure. */
+  problem: string | undefined;
 };
 
 export type Violation = Observation & {
@@ -25,7 +27,8 @@ export class Oracle {
   observations = 0;
   marked = 0;
   markedOlder = 0;
-  failures = 0;
+  /** What went wrong, of each failure. */
+  readonly failures: string[] = [];
   absences = 0;
   flips = 0;
   /** What is being done to the system. */
@@ -48,7 +51,7 @@ export class Oracle {
   judge(observation: Observation): void {
     this.observations += 1;
     if (observation.isLastKnownGood) this.marked += 1;
-    if (observation.rev === -2) this.failures += 1;
+    if (observation.problem !== undefined) this.failures.push(`${this.during}: ${observation.problem}`);
     if (observation.rev === -1) this.absences += 1;
     const floor = this.#floor(observation.host, observation.startedAtMs);
     if (observation.rev === -2 || observation.rev >= floor) return;
@@ -56,6 +59,18 @@ export class Oracle {
       observation.isLastKnownGood && this.#mayBeOlder(observation.gateway, observation.startedAtMs);
     if (isExcepted) this.markedOlder += 1;
     else this.violations.push({ ...observation, floor, during: this.during });
+  }
+
+  /** A gateway turned out to have been cut off in between: its marked answers of that time are excepted. */
+  except(gateway: number, fromMs: number, toMs: number): void {
+    const isExcepted = (violation: Violation): boolean =>
+      violation.gateway === gateway &&
+      violation.isLastKnownGood &&
+      violation.startedAtMs >= fromMs &&
+      violation.startedAtMs <= toMs;
+    const left = this.violations.filter((violation) => !isExcepted(violation));
+    this.markedOlder += this.violations.length - left.length;
+    this.violations.splice(0, this.violations.length, ...left);
   }
 
   /** The highest revision acknowledged before a moment. */

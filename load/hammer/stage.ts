@@ -68,6 +68,8 @@ export async function buildStage(options: StageOptions): Promise<Stage> {
       servers: started,
       proxies,
       lookupProxies,
+      gateways,
+      oracle,
       cutOff,
       controlApi,
       leaseMs: LEASE_MS,

@@ -142,6 +142,26 @@ describe('when the source fails', () => {
     expect(await gateway.getWithFallback(key, failing)).toMatchObject({ kind: 'failed' });
   });
 
+  it('what was purged while it came is the last known good, and nothing but that', async () => {
+    const { open, server } = setUp();
+    const gateway = await open({ holdsLease: true });
+    const key = keys.domain('a.example');
+    const purgedMeanwhile = async (): Promise<Loaded<SiteRecord>> => {
+      await gateway.invalidate(key);
+      return { kind: 'found', value: site('d1', 1) };
+    };
+    expect(await gateway.getWithFallback(key, purgedMeanwhile)).toMatchObject({ kind: 'found' });
+    expect(gateway.peek(key)).toBeUndefined();
+    expect(await gateway.get(key)).toEqual({ kind: 'miss' });
+    server.delete(key.name);
+    const answer = await gateway.getWithFallback(key, failing);
+    expect(answer).toMatchObject({ kind: 'found', isLastKnownGood: true, value: { deploymentId: 'd1' } });
+    expect(await gateway.getWithFallback(key, found('d2', 2))).toMatchObject({
+      value: { deploymentId: 'd2' },
+    });
+    expect(gateway.peek(key)?.deploymentId).toBe('d2');
+  });
+
   it('the last known good is not served once the source said that it is gone', async () => {
     const { clock, open, server } = setUp();
     const gateway = await open({ holdsLease: true });
