@@ -7,7 +7,7 @@ const [, , cacheUrl = '', sourceUrl = ''] = process.argv;
 const cache = openCache(configFor(cacheUrl), silentParts());
 await cache.connect();
 
-process.on('message', (name) => void askAll(String(name)));
+process.on('message', (name: string) => void askAll(name));
 process.on('disconnect', () => process.exit(0));
 process.send?.('ready');
 
