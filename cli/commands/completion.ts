@@ -41,19 +41,30 @@ export function completeCommand({ terminal }: CliContext, program: () => Command
 /** Commands, options and values that may come next. */
 export function candidates(program: Command, words: readonly string[]): string[] {
   const typed = words.at(-1) ?? '';
-  let command = program;
-  for (const word of words.slice(0, -1)) {
-    command = command.commands.find((known) => known.name() === word) ?? command;
-  }
+  const command = commandOf(program, words);
   const options = [...command.options, ...program.options];
   const before = options.find(
     (option) => option.required && [option.short, option.long].includes(words.at(-2) ?? ''),
   );
   const flags = [...options.map(({ long }) => long ?? ''), '--help'];
   const names = command.commands.map((known) => known.name()).filter((name) => name !== COMPLETE_COMMAND);
-  const values = command.registeredArguments.flatMap(({ argChoices }) => argChoices ?? []);
+  const values = argumentAt(command, words)?.argChoices ?? [];
   // After an option that takes a value comes its value, and nothing else.
   const others = typed.startsWith('-') ? flags : [...names, ...values];
   const offered = before === undefined ? others : (before.argChoices ?? []);
   return [...new Set(offered)].filter((candidate) => candidate !== '' && candidate.startsWith(typed)).sort();
+}
+
+function commandOf(program: Command, words: readonly string[]): Command {
+  let command = program;
+  for (const word of words.slice(0, -1)) {
+    command = command.commands.find((known) => known.name() === word) ?? command;
+  }
+  return command;
+}
+
+/** The argument that the unfinished word is, by how many plain words came after the command's name. */
+function argumentAt(command: Command, words: readonly string[]): Argument | undefined {
+  const before = words.slice(words.indexOf(command.name()) + 1, -1);
+  return command.registeredArguments[before.filter((word) => !word.startsWith('-')).length];
 }

@@ -313,6 +313,7 @@ describe('every command', () => {
     expect(await complete('logs', '-l', 'e')).toEqual(['error']);
     expect(await complete('logs', '--track', '')).toEqual(['']);
     expect(await complete('completion', '')).toEqual(['bash', 'fish', 'zsh']);
+    expect(await complete('completion', 'bash', '')).toEqual(['']);
     for (const shell of ['bash', 'zsh', 'fish'])
       expect((await run(['completion', shell])).out).toContain('__complete');
     expect((await run(['completion', 'cmd'])).code).toBe(2);

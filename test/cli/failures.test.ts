@@ -293,7 +293,7 @@ const rows: readonly (readonly [command: string, cases: () => Case[]])[] = [
 ];
 
 // Several at a time: most of a case is the wait for a server that is not there.
-vi.setConfig({ testTimeout: 300_000, maxConcurrency: 4 });
+vi.setConfig({ testTimeout: 300_000, maxConcurrency: 3 });
 test.concurrent.each(rows)('origan %s says what is wrong in one message', async (_command, cases) => {
   for (const given of cases()) {
     await checkProgram(given);
@@ -302,13 +302,14 @@ test.concurrent.each(rows)('origan %s says what is wrong in one message', async 
 });
 
 test('no command is left out', async () => {
+  const tested = rows.map(([command]) => command);
   const leaves = async (words: readonly string[]): Promise<string[]> => {
+    if (tested.includes(words.join(' '))) return [words.join(' ')];
     const { out } = await origan(['__complete', '--', ...words, '']);
     const names = out.split('\n').filter((name) => name !== '');
     if (names.length === 0) return [words.join(' ')];
     return (await Promise.all(names.map((name) => leaves([...words, name])))).flat();
   };
-  const tested = rows.map(([command]) => command);
   expect((await leaves([])).toSorted()).toEqual([...tested, 'doctor'].toSorted());
   const isLocal = new Set(['logout', 'completion']);
   for (const [command, cases] of rows) {
@@ -333,7 +334,8 @@ test('origan doctor says of each part what is wrong and how to mend it', async (
 });
 
 async function checkProgram({ args, cwd, ...given }: Case): Promise<void> {
-  const home = { XDG_CONFIG_HOME: folder, HOME: folder };
+  // Starts in half the time: there are more than a hundred.
+  const home = { XDG_CONFIG_HOME: folder, HOME: folder, NODE_COMPILE_CACHE: `${configured}/.cache` };
   const main = `${process.cwd()}/cli/main.ts`;
   const program = startNode(main, { args, cwd: cwd ?? folder, env: { ...home, ...environment(given) } });
   const { code } = await program.exited;
