@@ -38,9 +38,10 @@ export type ControlApiOptions = {
 /** The control API in a process of its own, on a PostgreSQL of its own, and a deployer that uses its HTTP form. */
 export async function startControlApi(options: ControlApiOptions): Promise<HammeredControlApi> {
   const postgres = await startPostgres();
-  const port = await freePort();
+  const [port, adminPort] = await Promise.all([freePort(), freePort()]);
   const env = {
     CONTROL_API_PORT: String(port),
+    CONTROL_API_ADMIN_PORT: String(adminPort),
     CONTROL_API_TOKEN: TOKEN,
     ORIGAN_DEPLOY_DOMAIN: DEPLOY_DOMAIN,
     ORIGAN_STATE_DIR: options.stateDirectory,
