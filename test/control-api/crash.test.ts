@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Cache } from '../../cache/cache.ts';
 import { keys } from '../../cache/keys.ts';
 import { adminPaths } from '../../contracts/control-api-admin.ts';
+import { trackPaths } from '../../contracts/tracks.ts';
 import { apiPaths, type Deployment } from '../../contracts/control-api.ts';
 import type { StaticResource } from '../../contracts/manifest.ts';
 import { systemClock } from '../../core/clock.ts';
@@ -228,9 +229,12 @@ async function startTestStore(): Promise<{ store: ObjectStore }> {
 async function expectNothingLeaks(store: ObjectStore): Promise<void> {
   const api = await startTestControlApi({
     directory: dir.path,
-    env: { DATABASE_URL: databaseUrl, UNFINISHED_DEPLOYMENT_TIMEOUT_MS: '1000', DEPLOYMENT_RETENTION: '0' },
+    env: { DATABASE_URL: databaseUrl, UNFINISHED_DEPLOYMENT_TIMEOUT_MS: '1000' },
     clock: { ...systemClock, nowMs: () => Date.now() + 3 * 3_600_000 },
   });
+  // What was replaced lately would stay, unless the track wants none of it.
+  const kept = await api.send('PATCH', trackPaths.track('site', 'production'), { retention: 0 });
+  expect(kept.status).toBe(200);
   await expect
     .poll(
       async () => {
