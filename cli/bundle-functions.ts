@@ -58,6 +58,7 @@ export async function bundleFunctions(
   const result = await runEsbuild(directory, {
     entryPoints: functions.map(({ path }, index) => ({ in: `${ENTRY}:${path}`, out: String(index) })),
     plugins: [entries(functions), nodeBuiltins],
+    ...(functions.some(({ isNodeServer }) => isNodeServer === true) ? FOR_NODE : {}),
   });
   const outputs = new Map((result.outputFiles ?? []).map((file) => [file.path, file.contents]));
   return functions.map((file, index) => {
@@ -69,6 +70,9 @@ export async function bundleFunctions(
     return { ...file, code, hash: hashBytes(code), methods: handlers.get(file.path) };
   });
 }
+
+// A server that was built for Node has beside it only the files of its packages that Node loads.
+const FOR_NODE: BuildOptions = { platform: 'node', conditions: ['node', 'import'] };
 
 const ENTRY = 'origan-function';
 const ADAPTER = 'origan-adapter';
@@ -110,11 +114,18 @@ export default adapt(handlers, ${args});
 `;
 }
 
-/** Lets the server listen on a port of the isolate's own and hands it every request. */
+/**
+ * Lets the server listen on a port of the isolate's own and hands it every request. In Node what reads a body is a
+ * property of Request and Response themselves, in isolates of a class before both: servers that look there find it.
+ */
 function nodeServerSource(module: string): string {
   return `import { httpServerHandler } from 'cloudflare:node';
 import process from 'node:process';
 let server;
+for (const type of [Request, Response]) {
+  const { constructor, ...ofBody } = Object.getOwnPropertyDescriptors(Object.getPrototypeOf(type.prototype));
+  if (constructor.value !== Object) Object.defineProperties(type.prototype, ofBody);
+}
 async function start() {
   process.env.NITRO_PORT = process.env.PORT = '${NODE_SERVER_PORT}';
   await import(${module});

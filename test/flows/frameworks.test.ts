@@ -38,13 +38,13 @@ afterAll(async () => {
 });
 
 /** Copies a project, builds it with its framework's command, and answers its folder. */
-async function build(project: string, command: string): Promise<string> {
-  const folder = dirname(modules);
+async function build(project: string, command: string, installed: string = modules): Promise<string> {
+  const folder = dirname(installed);
   const copy = await mkdtemp(join(folder, 'build-'));
   builds.push(copy);
   await cp(join(folder, project), copy, { recursive: true });
   const env = { ASTRO_TELEMETRY_DISABLED: '1' };
-  const run = startProcess(join(modules, '.bin', command), { cwd: copy, args: ['build'], env });
+  const run = startProcess(join(installed, '.bin', command), { cwd: copy, args: ['build'], env });
   const { code } = await run.exited;
   expect([run.stderr(), code]).toEqual([expect.anything(), 0]);
   return copy;
@@ -120,32 +120,35 @@ describe('Astro', () => {
   });
 });
 
-describe('Nitro', () => {
+describe.each([
+  ['Nitro 2', 'nitro-app', () => Promise.resolve(modules)],
+  ['Nitro 3', 'nitro-3-app', () => installPackages('frameworks/nitro-3')],
+])('%s', (_, project, install) => {
   let directory: string;
 
   beforeAll(async () => {
-    directory = await build('nitro-app', 'nitro');
-    const { files, functions } = await deploy(directory, 'nitro-app');
+    directory = await build(project, 'nitro', await install());
+    const { files, functions } = await deploy(directory, project);
     expect([files, functions]).toEqual([1, 1]);
-  }, 120_000);
+  }, 300_000);
 
   test('its default build, made for Node, serves pages, routes and bodies', async () => {
-    const { page, complaints } = await open('nitro-app', '/');
+    const { page, complaints } = await open(project, '/');
     expect(await page.textContent('h1')).toBe('A Nitro app');
     expect(await page.evaluate(`getComputedStyle(document.querySelector('h1')).color`)).toBe('rgb(7, 8, 9)');
     expect(complaints).toEqual([]);
     await page.close();
-    const hello = await get('nitro-app', '/api/hello/world?a=1&b=%20');
+    const hello = await get(project, '/api/hello/world?a=1&b=%20');
     expect(JSON.parse(hello.text)).toEqual({ hello: 'world', query: { a: '1', b: ' ' }, greeting: 'none' });
     const headers = { 'content-type': 'application/json' };
-    const echo = await get('nitro-app', '/api/echo', { method: 'POST', headers, body: '{"n":1}' });
+    const echo = await get(project, '/api/echo', { method: 'POST', headers, body: '{"n":1}' });
     expect(JSON.parse(echo.text)).toEqual({ got: { n: 1 } });
-    expect((await get('nitro-app', '/nothing')).status).toBe(404);
+    expect((await get(project, '/nothing')).status).toBe(404);
   });
 
   test('the folder of the build may be named as well as the project', async () => {
     for (const named of ['.output', '.output/public']) {
-      expect(await deploy(join(directory, named), 'nitro-app')).toMatchObject({
+      expect(await deploy(join(directory, named), project)).toMatchObject({
         files: 1,
         functions: 1,
         unchanged: 2,
