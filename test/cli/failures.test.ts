@@ -49,7 +49,7 @@ let configured = '';
 
 beforeAll(async () => {
   server = await startCacheServer({ password: CACHE_PASSWORD });
-  system = await startSystem({ env: { CACHE_URL: server.url, CACHE_PASSWORD } });
+  system = await startSystem({ env: { CACHE_URL: server.url, CACHE_PASSWORD, CACHE_TIMEOUT_MS: '5000' } });
   folder = await writeFolder({ 'index.html': '<p>page</p>' });
   configured = await writeFolder({ 'index.html': '<p>page</p>', 'origan.json': '{"project":"site"}' });
   const api = talkTo(system.controlApi.url);

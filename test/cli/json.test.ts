@@ -15,7 +15,7 @@ let system: System;
 
 beforeAll(async () => {
   server = await startCacheServer();
-  system = await startSystem({ env: { CACHE_URL: server.url } });
+  system = await startSystem({ env: { CACHE_URL: server.url, CACHE_TIMEOUT_MS: '5000' } });
 });
 afterAll(async () => {
   await system.close();

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { adminPaths } from '../../contracts/control-api-admin.ts';
 import type { FunctionLogEntry } from '../../contracts/function-logs.ts';
 import { startCacheServer, type CacheServer } from '../support/cache-server.ts';
@@ -31,12 +31,14 @@ const site = (version: string): Record<string, string> => ({
   'origan.json': '{"functions":"functions"}',
 });
 
+vi.setConfig({ testTimeout: 180_000 });
+
 let server: CacheServer;
 let system: System;
 
 beforeAll(async () => {
   server = await startCacheServer();
-  system = await startSystem({ env: { CACHE_URL: server.url } });
+  system = await startSystem({ env: { CACHE_URL: server.url, CACHE_TIMEOUT_MS: '5000' } });
 });
 afterAll(async () => {
   await system.close();
