@@ -25,7 +25,7 @@ export class MemoryBus {
 
   ack(member: Member, epoch: string): void {
     if (this.#registry?.epoch !== epoch) return;
-    this.#members.set(member.instance, member);
+    if (this.#members.has(member.instance)) this.#members.set(member.instance, member);
     this.#send('acks', `a ${epoch} ${member.acked} ${member.instance}`);
   }
 

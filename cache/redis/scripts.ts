@@ -169,11 +169,12 @@ redis.call(ARGV[6], ARGV[5], 'i ' .. epoch .. ' ' .. seq .. ' ' .. ARGV[4])
 return {seq, redis.call('HGETALL', KEYS[1])}`,
 );
 
+// Only a heartbeat makes a member, and tells it that it is new: one that was forgotten does not come back by this.
 export const ACK: Script = script(
   'ack',
   `if redis.call('HGET', KEYS[1], 'epoch') ~= ARGV[1] then return 0 end
 redis.call(ARGV[6], ARGV[5], 'a ' .. ARGV[1] .. ' ' .. ARGV[4] .. ' ' .. ARGV[2])
-redis.pcall('HSET', KEYS[1], 'm:' .. ARGV[2], ARGV[3])
+if redis.call('HGET', KEYS[1], 'm:' .. ARGV[2]) then redis.pcall('HSET', KEYS[1], 'm:' .. ARGV[2], ARGV[3]) end
 return 1`,
 );
 
