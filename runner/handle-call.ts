@@ -17,6 +17,8 @@ import type { Functions } from './functions.ts';
 import type { FunctionTarget } from './read-call.ts';
 import { tellOwner, whyBrokeOff, whyNotCalled } from './tell-owner.ts';
 
+const NOTHING = Buffer.alloc(0);
+
 export type CallParts = {
   functions: Functions;
   limits: CallLimits;
@@ -169,8 +171,9 @@ async function answer(
 async function sendReply(response: ServerResponse, { status, headers, body }: FunctionReply): Promise<void> {
   try {
     response.writeHead(status, markedHeaders(headers).flat());
-    // Now, not with the first byte of the body: an event stream may be quiet for long.
-    response.flushHeaders();
+    // Now, not with the first byte of the body: an event stream may be quiet for long. Not by flushHeaders, which writes it as
+    // UTF-8 and so changes every byte of a header that is no ASCII.
+    response.write(NOTHING);
     await pipeline(body, response);
   } catch {
     // The function broke off or the caller left: the connection has been closed without the end of the body, which is

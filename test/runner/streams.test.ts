@@ -99,6 +99,21 @@ test('many megabytes of binary pass there and back unchanged, with flat memory i
   expect((await sendBlocks(4800)) - small).toBeLessThan(100 * 1024 ** 2);
 });
 
+test('bytes of a header that are no ASCII pass as the function wrote them', async () => {
+  const code = `export default { fetch() {
+    return new Response(new TransformStream().readable, { headers: { 'x-name': 'M\\u00fcller' } });
+  } };`;
+  const { headers } = await deploy(runner, code, { deploymentId: 'obs-text' });
+  const socket = connect(runner.port, '127.0.0.1');
+  const lines = Object.entries({ host: 'x', ...headers }).map(([name, value]) => `${name}: ${value}\r\n`);
+  socket.write(`GET / HTTP/1.1\r\n${lines.join('')}\r\n`);
+  let head = '';
+  while (!head.includes('\r\n\r\n')) head += ((await once(socket, 'data')) as [Buffer])[0].toString('latin1');
+  socket.destroy();
+  // As UTF-8, which is how workerd writes text.
+  expect(head).toContain(`x-name: ${Buffer.from('M\u00fcller').toString('latin1')}\r\n`);
+});
+
 test('a caller that leaves while waiting stops the function', async () => {
   const code = `export default { async fetch(request) {
     console.log('waiting');
