@@ -7,6 +7,7 @@ import type { TrustedProxies } from '../functions/forwarded.ts';
 import { answerStored, covers } from './answer-stored.ts';
 import { askFunction, maySave } from './ask-function.ts';
 import { isAlone, isBeyondCache, isPartial, NOTHING_ASKED, readAsked, type Asked } from './asked.ts';
+import { isBodiless, readOut } from './bodiless.ts';
 import type { CacheStatus, ForwardReason } from './cache-status.ts';
 import type { CollapseLimits, Flight, Landing } from './collapse.ts';
 import type { AskParts, LiveReply } from './keep-reply.ts';
@@ -340,7 +341,10 @@ async function fromReply(
     isStored: reply.isKept,
     isCollapsed: false,
   };
-  if (!isForStoreFirst(asked, reply)) return liveAnswer(exchange, reply, status);
+  if (!isForStoreFirst(asked, reply)) {
+    const body = reply.isKept && isBodiless(reply) ? await readOut(reply.body) : reply.body;
+    return liveAnswer(exchange, { ...reply, body }, status);
+  }
   const stop = new AbortController();
   const wait = flight.wait({
     unknownMs: parts.limits.knownWaitMs,

@@ -14,6 +14,14 @@ export const EXCEPTIONS: ReadonlyMap<string, string> = new Map([
   ],
 ]);
 
+/** What two gateways do not do together, beside. */
+export const EXCEPTIONS_OF_TWO: ReadonlyMap<string, string> = new Map([
+  [
+    'vary-normalise-lang-select',
+    'the shared cache is asked for variants by the values that selected them, not by their language',
+  ],
+]);
+
 /** "Does a cache …?", where the RFCs leave it open and the gateway does not. Every other check is answered with yes. */
 export const ANSWERED_NO: ReadonlyMap<string, readonly string[]> = new Map([
   [

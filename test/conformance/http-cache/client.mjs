@@ -21,6 +21,18 @@ export function fetchRaw(url, { method = 'GET', headers = [], body } = {}) {
   });
 }
 
+/** The requests of a test in turn through several gateways, which all are one host to their clients. */
+export function inTurn(bases) {
+  const [first] = bases.map((base) => new URL(base));
+  return (url, init = {}) => {
+    const { pathname, search } = new URL(url);
+    const headers = init.headers ?? [];
+    const number = Number(headers.find(([name]) => name === 'Req-Num')?.[1] ?? 0);
+    const base = bases[number % bases.length];
+    return fetchRaw(`${base}${pathname}${search}`, { ...init, headers: [['Host', first.host], ...headers] });
+  };
+}
+
 function describe(status, fields) {
   return [status, ...Object.entries(fields).map(([name, value]) => `${name}=${value}`)].join(' ');
 }
@@ -28,7 +40,10 @@ function describe(status, fields) {
 /** Fields of one name stay as many lines as they are. */
 function toSend(pairs, body) {
   const fields = {};
-  for (const [name, value] of pairs) (fields[name] ??= []).push(String(value));
+  for (const [name, value] of pairs) {
+    const before = fields[name];
+    fields[name] = before === undefined ? String(value) : [before, String(value)].flat();
+  }
   if (body !== undefined) fields['Content-Length'] = String(Buffer.byteLength(body));
   return fields;
 }

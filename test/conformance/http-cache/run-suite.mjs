@@ -1,11 +1,13 @@
-// Runs the suite's own client against the URL given and prints every test's kind, verdict and message as JSON.
-import { fetchRaw } from './client.mjs';
+// Runs the suite's own client against the URLs given (several with commas: in turn) and prints every test's kind, verdict and
+// message as JSON. A test's id as a second argument runs that one alone, and shows what is sent.
+import { inTurn } from './client.mjs';
 import { currentSuite } from './current.mjs';
 import { suite } from './suite.mjs';
 
 const AT_ONCE = 50;
 
-const [base, only = ''] = process.argv.slice(2);
+const [urls, only = ''] = process.argv.slice(2);
+const bases = urls.split(',');
 const { runTests, getResults } = await suite('client/runner.mjs');
 
 const groups = await currentSuite();
@@ -14,7 +16,7 @@ const wanted = groups.map((group) => ({
   tests: group.tests.filter(({ id }) => only === '' || id === only),
 }));
 if (only !== '') for (const { tests } of wanted) for (const test of tests) test.dump = true;
-await runTests(wanted, fetchRaw, false, base, AT_ONCE);
+await runTests(wanted, inTurn(bases), false, bases[0], AT_ONCE);
 const results = getResults();
 const tests = wanted.flatMap(({ id: group, tests: list }) =>
   list.map(({ id, kind, name, isCurrent, source, depends_on: dependsOn = [] }) => ({

@@ -34,6 +34,24 @@ test('what one gateway stored, another serves', async () => {
   expect(runner.calls).toHaveLength(1);
 });
 
+test('a response without a body, too, as soon as a client has its head', async () => {
+  const { get, runner } = await setUpCache(
+    (request, response) => {
+      const isEmpty = request.url?.startsWith('/17/empty') === true;
+      const headers = { 'Cache-Control': 'max-age=60', ...(isEmpty ? { 'Content-Length': '0' } : {}) };
+      response.writeHead(isEmpty ? 200 : 204, headers).end();
+    },
+    { edges: 2, cacheUrl: server.url },
+  );
+  for (let count = 0; count < 20; count += 1) {
+    for (const path of [`/17/empty${count}`, `/17/none${count}`]) {
+      expect(statusOf(await get(path, { edge: 0 }))).toContain('; stored');
+      expect(statusOf(await get(path, { edge: 1 }))).toContain('; hit');
+    }
+  }
+  expect(runner.calls).toHaveLength(40);
+});
+
 test('variants too', async () => {
   const { get, runner } = await numbered({ 'Cache-Control': 'max-age=60', Vary: 'Accept-Language' });
   const ask = async (edge: number, language: string): Promise<string> =>
