@@ -79,11 +79,11 @@ const CONTROL_API_KILLED: Fault = {
   run: async ({ controlApi, gateways, oracle }) => {
     await untilAllAreWell(gateways);
     const fromMs = sharedNowMs();
-    const before = await Promise.all(gateways.map((gateway) => gateway.cacheErrors()));
+    const before = await Promise.all(gateways.map((gateway) => gateway.unansweredByCache()));
     await controlApi.crash();
     await sleep(AFTERMATH_MS);
-    const after = await Promise.all(gateways.map((gateway) => gateway.cacheErrors()));
-    // Only one that the cache did not answer either was cut off from both.
+    const after = await Promise.all(gateways.map((gateway) => gateway.unansweredByCache()));
+    // Only one that the cache did not answer either, or had nothing for, was cut off from both.
     for (const [index, errors] of after.entries()) {
       if (errors > (before[index] ?? 0)) oracle.except(index, fromMs, sharedNowMs());
     }
@@ -108,10 +108,10 @@ const SINGLE: readonly Fault[] = [
       }
     },
   },
-  CONTROL_API_KILLED,
   CUT_OFF_IN_SILENCE,
-  CACHE_EMPTIED,
   KEYS_DELETED,
+  CONTROL_API_KILLED,
+  CACHE_EMPTIED,
   {
     name: 'cache server stopped (SIGSTOP)',
     run: async (scene) => {

@@ -8,6 +8,9 @@ import { buildStage, type Topology } from './stage.ts';
 /** Between two faults; connections to a cluster take longer to come back. */
 const REST_MS: Readonly<Record<Topology, number>> = { single: 1500, cluster: 3000 };
 
+const MIN_KNOWN = 1500;
+const WARM_UP_MS = 20_000;
+
 export type HammerOptions = {
   /** `cluster`: three primaries, one of which dies in the middle. Default single. */
   topology?: Topology;
@@ -64,6 +67,8 @@ export async function runHammer(options: HammerOptions): Promise<HammerReport> {
   };
   const { deployer } = stage;
   deployer.start();
+  // A host that a gateway was never asked for is not known to it.
+  await untilOver(() => isOver() || oracle.observations >= MIN_KNOWN, WARM_UP_MS);
   const rounds = protections === undefined ? FAULTS[topology] : PROVOKING_FAULTS;
   let faults = 0;
   while (!isOver() && (faults < rounds.length || oracle.observations < options.minObservations)) {
