@@ -4,6 +4,7 @@ import { keys } from '../../cache/keys.ts';
 import { deploymentTag } from '../../cache/tags.ts';
 import { adminPaths } from '../../contracts/control-api-admin.ts';
 import { apiPaths } from '../../contracts/control-api.ts';
+import { trackPaths } from '../../contracts/tracks.ts';
 import { startCacheServer, type CacheServer } from '../support/cache-server.ts';
 import { connectCache, deploy, startTestControlApi, type TestControlApi } from '../support/control-api.ts';
 import { makeTempDir, type TempDir } from '../support/temp-dir.ts';
@@ -16,8 +17,7 @@ let api: TestControlApi;
 beforeAll(async () => {
   [server, dir] = await Promise.all([startCacheServer(), makeTempDir('sweep-cache')]);
   cache = await connectCache(server);
-  const env = { DEPLOYMENT_RETENTION: '0' };
-  api = await startTestControlApi({ directory: dir.path, cache, env });
+  api = await startTestControlApi({ directory: dir.path, cache });
   await api.send('POST', apiPaths.projects(), { name: 'site' });
 });
 afterAll(async () => {
@@ -32,6 +32,8 @@ it('removes from the cache what the retention removed from the database, and not
     deploy(api, 'site', [{ path: '/index.html', content: text }]);
   const gone = (await build('one')).deployment;
   const kept = (await build('two')).deployment;
+  // What the track itself says counts at once: what was shown a moment ago is otherwise kept for open pages.
+  await api.send('PATCH', trackPaths.track('site', 'production'), { retention: 0 });
   const ofBoth = [gone.id, kept.id].flatMap((id) => [keys.deploymentExists(id), keys.deploymentMetadata(id)]);
   await cache.set(keys.deploymentExists(gone.id), true);
   await cache.set(keys.deploymentExists(kept.id), true);
