@@ -46,7 +46,7 @@ export type WorkerdFiles = { config: string; certificates: string };
 
 /** Writes the configuration of the function processes and what goes with it into their private directory. */
 export async function writeWorkerdFiles(directory: string, config: WorkerdConfig): Promise<WorkerdFiles> {
-  for (const file of ['dispatcher.js', 'entry.js', 'console.js', 'collect-garbage.js']) {
+  for (const file of ['dispatcher.js', 'entry.js', 'console.js']) {
     const source = fileURLToPath(new URL(`isolate/${file}`, import.meta.url));
     await copyFile(source, join(directory, file));
   }
@@ -65,7 +65,7 @@ export function workerdConfig({ token, allow, deny, maxHeapMb }: WorkerdConfig):
   return `using Workerd = import "/workerd/workerd.capnp";
 
 const config :Workerd.Config = (
-  v8Flags = [${list([`--max-heap-size=${maxHeapMb}`, '--expose-gc'])}],
+  v8Flags = [${list([`--max-heap-size=${maxHeapMb}`])}],
   logging = (structuredLogging = true),
   services = [
     (name = "dispatcher", worker = (
@@ -73,8 +73,6 @@ const config :Workerd.Config = (
         (name = "dispatcher", esModule = embed "dispatcher.js"),
         (name = "entry", text = embed "entry.js"),
         (name = "console", text = embed "console.js"),
-        (name = "collect-garbage", esModule = embed "collect-garbage.js"),
-        (name = "collect-garbage-source", text = embed "collect-garbage.js"),
       ],
       compatibilityDate = "2026-01-01",
       bindings = [

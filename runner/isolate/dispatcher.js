@@ -1,8 +1,6 @@
 // The one worker that every function process starts with. It runs no code of a deployment itself: it loads each
 // function into an isolate of its own and hands it the requests. Two sockets lead here, both in a directory that
 // only the supervisor can enter: `calls` for requests of clients, `control` for orders of the supervisor.
-import { countCall } from 'collect-garbage';
-import collectGarbageSource from 'collect-garbage-source';
 import consoleSource from 'console';
 import entrySource from 'entry';
 
@@ -19,7 +17,6 @@ const functions = new Map();
 export default {
   async fetch(request, env) {
     const loaded = functions.get(request.headers.get(FUNCTION_PATH));
-    countCall();
     if (loaded === undefined) return ownAnswer(env, { kind: 'not-loaded' });
     try {
       return await load(env, loaded).getEntrypoint().fetch(request);
@@ -59,12 +56,7 @@ function load(env, { id, code, env: variables }) {
     compatibilityDate: COMPATIBILITY_DATE,
     compatibilityFlags: COMPATIBILITY_FLAGS,
     mainModule: 'entry.js',
-    modules: {
-      'entry.js': entrySource,
-      'console.js': consoleSource,
-      'collect-garbage.js': collectGarbageSource,
-      'function.js': code,
-    },
+    modules: { 'entry.js': entrySource, 'console.js': consoleSource, 'function.js': code },
     env: variables,
     globalOutbound: env.INTERNET,
   }));

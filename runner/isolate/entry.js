@@ -1,6 +1,5 @@
 // The main module of every function's isolate: finds the handler and calls it. The function's module is imported
 // within the first request, so that its top level may do what only a request may (timers, fetch, random values).
-import { countCall } from './collect-garbage.js';
 import { REPORTED, reportUncaught, watchBackground, withinRequest } from './console.js';
 
 let handler;
@@ -16,7 +15,6 @@ async function findHandler() {
 
 export default {
   fetch(request, env, context) {
-    countCall();
     return withinRequest(request, env, async () => {
       try {
         handler ??= await findHandler();
