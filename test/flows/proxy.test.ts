@@ -227,8 +227,11 @@ test('SIGTERM: not ready, what runs finishes, no new connections, exit code 0', 
   const client = await openRaw(gateway.port);
   client.send(`POST /up HTTP/1.1\r\nHost: ${HOST}\r\nContent-Length: 8\r\n\r\nhalf`);
   const idle = await openRaw(gateway.port);
-  idle.send(`GET /small.txt HTTP/1.1\r\nHost: ${HOST}\r\n\r\n`);
-  await idle.response();
+  // Several turns of the gateway's loop: by then it has surely read what came before on the other connection.
+  for (let turn = 0; turn < 20; turn += 1) {
+    idle.send(`GET /small.txt HTTP/1.1\r\nHost: ${HOST}\r\n\r\n`);
+    await idle.response();
+  }
   gateway.process.child.kill('SIGTERM');
   await idle.ended();
   await expect(openRaw(gateway.port)).rejects.toThrow();
