@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { CacheKey } from './family.ts';
+import { parseJson } from '../core/parse-json.ts';
 
 export type InvalidatedKey = { family: string; name: string };
 
@@ -25,13 +26,4 @@ export function decodeMessage(text: string): BusMessage {
 
 export function nameOf(key: CacheKey<unknown>): InvalidatedKey {
   return { family: key.family.name, name: key.name };
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    // Some other program published on our channel.
-    return undefined;
-  }
 }

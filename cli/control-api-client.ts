@@ -4,6 +4,7 @@ import { Agent, request, type Dispatcher } from 'undici';
 import type { z } from 'zod';
 import { apiErrorSchema } from '../contracts/control-api-answers.ts';
 import { ERRORS, messageOf } from '../core/errors.ts';
+import { parseJson } from '../core/parse-json.ts';
 import { CliError } from './cli-error.ts';
 import { refusedBy, unreachable, unusableAnswer } from './control-api-errors.ts';
 
@@ -161,15 +162,6 @@ function readAnswer(apiUrl: string, status: number, text: string): unknown {
   if (!refusal.success)
     throw unusableAnswer(apiUrl, `it answered ${status} without an error of its own`, status);
   throw refusedBy(status, refusal.data.error);
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    // Not JSON: the caller says so, with the status.
-    return undefined;
-  }
 }
 
 type RetryOptions = { signal: AbortSignal | undefined; mayRepeat: boolean };

@@ -3,6 +3,7 @@ import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import type { Environment } from '../core/env.ts';
+import { parseJson } from '../core/parse-json.ts';
 import { CliError, EXIT } from './cli-error.ts';
 
 /** Where a control API listens unless it was told otherwise. */
@@ -117,14 +118,5 @@ async function readIfPresent(path: string): Promise<string | undefined> {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw new CliError('UNREADABLE', `${path} cannot be read: ${(error as Error).message}`, { cause: error });
-  }
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    // Not JSON is refused by the schema.
-    return undefined;
   }
 }

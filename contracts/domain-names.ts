@@ -25,6 +25,10 @@ export function domainsOfHost(host: string, deployDomain: string | undefined): s
   const exact = bare === host ? [host] : [host, bare];
   const parent = bare.slice(bare.indexOf('.') + 1);
   // Hosts of the deploy domain are each a row of their own.
-  const isOurs = deployDomain !== undefined && bare.endsWith(`.${withoutPort(deployDomain)}`);
-  return !isOurs && canHaveWildcard(parent) ? [...exact, `*.${parent}`] : exact;
+  return !isBelow(bare, deployDomain) && canHaveWildcard(parent) ? [...exact, `*.${parent}`] : exact;
+}
+
+/** Whether a host without its port is below the deploy domain, at whatever depth. */
+export function isBelow(host: string, deployDomain: string | undefined): boolean {
+  return deployDomain !== undefined && host.endsWith(`.${withoutPort(deployDomain)}`);
 }

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { HeaderRule, RedirectRule } from './manifest.ts';
+import { redirectStatusSchema, type HeaderRule, type RedirectRule } from './manifest.ts';
 
 /** How a gateway answers a URL, and why: the answer of `GET /explain?url=&method=` on its admin port. */
 export type Explanation = {
@@ -91,15 +91,6 @@ const route: z.ZodType<ExplainedRoute> = z.union([
   z.object({ kind: z.literal('not-found') }),
 ]);
 
-const status = z.union([
-  z.literal(200),
-  z.literal(301),
-  z.literal(302),
-  z.literal(303),
-  z.literal(307),
-  z.literal(308),
-]);
-
 export const explanationSchema: z.ZodType<Explanation> = z.object({
   url: z.string(),
   method: z.string(),
@@ -115,7 +106,14 @@ export const explanationSchema: z.ZodType<Explanation> = z.object({
   deploymentId: z.string(),
   isPreview: z.boolean(),
   route,
-  redirects: z.array(z.object({ from: z.string(), to: z.string(), status, force: z.boolean().optional() })),
+  redirects: z.array(
+    z.object({
+      from: z.string(),
+      to: z.string(),
+      status: redirectStatusSchema,
+      force: z.boolean().optional(),
+    }),
+  ),
   headers: z.array(
     z.object({
       for: z.string(),

@@ -130,17 +130,20 @@ const functionResource = z.object({
 
 const resource = z.discriminatedUnion('kind', [staticResource, functionResource]);
 
+/** What a redirect rule may answer; 200 is a rewrite. */
+export const redirectStatusSchema: z.ZodType<RedirectRule['status']> = z.union([
+  z.literal(200),
+  z.literal(301),
+  z.literal(302),
+  z.literal(303),
+  z.literal(307),
+  z.literal(308),
+]);
+
 const redirectRule = z.object({
   from: z.string().startsWith('/'),
   to: z.string().min(1),
-  status: z.union([
-    z.literal(200),
-    z.literal(301),
-    z.literal(302),
-    z.literal(303),
-    z.literal(307),
-    z.literal(308),
-  ]),
+  status: redirectStatusSchema,
   force: z.boolean().optional(),
 });
 

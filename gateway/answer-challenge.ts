@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { EdgeError } from '../core/errors.ts';
+import { atMost } from '../core/at-most.ts';
+import { parseJson } from '../core/parse-json.ts';
 import type { ObjectStore } from '../store/object-store.ts';
 import type { Answer, Exchange } from './exchange.ts';
 
@@ -33,7 +34,7 @@ export type ChallengeAnswerer = {
  * something to an authority of its own.
  */
 export function createChallengeAnswerer(store: ObjectStore, nowMs: () => number): ChallengeAnswerer {
-  let reading = 0;
+  const bounded = atMost(MAX_READING);
   return {
     answer: (exchange) => {
       const { method, target } = exchange;
@@ -44,16 +45,10 @@ export function createChallengeAnswerer(store: ObjectStore, nowMs: () => number)
   };
 
   async function answerFor(exchange: Exchange, token: string): Promise<Answer | undefined> {
-    if (reading >= MAX_READING) throw new EdgeError('OVERLOADED');
-    reading += 1;
-    try {
-      const body = await readAuthorization(store, token, nowMs());
-      if (body === undefined) return undefined;
-      exchange.event.route = 'challenge';
-      return { status: 200, headers: headersFor(body, exchange.id), body };
-    } finally {
-      reading -= 1;
-    }
+    const body = await bounded(() => readAuthorization(store, token, nowMs()));
+    if (body === undefined) return undefined;
+    exchange.event.route = 'challenge';
+    return { status: 200, headers: headersFor(body, exchange.id), body };
   }
 }
 
@@ -64,19 +59,11 @@ async function readAuthorization(
 ): Promise<Buffer | undefined> {
   const bytes = await store.read(`challenges/${token}`, { maxBytes: MAX_BYTES });
   if (bytes === undefined) return undefined;
-  const parsed = challengeSchema.safeParse(parseJson(bytes));
+  const parsed = challengeSchema.safeParse(parseJson(bytes.toString('utf8')));
   // RFC 8555 section 8.1: it begins with the token; anything else is not what an authority asked for.
   if (!parsed.success || !parsed.data.keyAuthorization.startsWith(`${token}.`)) return undefined;
   const { keyAuthorization, expires } = parsed.data;
   return expires > nowMs ? Buffer.from(keyAuthorization) : undefined;
-}
-
-function parseJson(bytes: Buffer): unknown {
-  try {
-    return JSON.parse(bytes.toString('utf8'));
-  } catch {
-    return undefined;
-  }
 }
 
 function headersFor(body: Buffer, id: string): string[] {

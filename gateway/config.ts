@@ -3,6 +3,7 @@ import { hostname } from 'node:os';
 import { z } from 'zod';
 import { cacheFields, toCacheConfig, type CacheConfig } from '../cache/config.ts';
 import { ConfigError, field, readEnvironment, type Environment } from '../core/env.ts';
+import { normalizeHost } from '../core/host.ts';
 import { runnerClientFields, type RunnerClientConfig } from '../runner-client/config.ts';
 import { storeFields, toStoreConfig, withStoreRules, type StoreConfig } from '../store/config.ts';
 
@@ -38,7 +39,7 @@ type GatewayVariables = {
   GATEWAY_ADMIN_PORT: number;
   /** Name of this gateway among its peers: in leases, acknowledgements and the admin page. Default: host name and process id. */
   GATEWAY_INSTANCE: string;
-  /** Domain below which projects get their hosts, such as `origan.app`. */
+  /** Domain below which projects get their hosts, such as `origan.app`; normalised. */
   ORIGAN_DEPLOY_DOMAIN?: string | undefined;
   /** Base URL of the control API. Required. */
   CONTROL_API_URL: string;
@@ -114,8 +115,10 @@ const shape = withStoreRules(
 export function readGatewayConfig(env: Environment): GatewayConfig {
   const variables = readEnvironment('gateway', shape, env);
   requireBothOrNeither(variables);
+  const { ORIGAN_DEPLOY_DOMAIN: domain } = variables;
   return {
     ...variables,
+    ORIGAN_DEPLOY_DOMAIN: domain === undefined ? undefined : normalizeHost(domain),
     cache: toCacheConfig(variables),
     store: toStoreConfig(variables),
     runnerClient: variables,

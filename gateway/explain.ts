@@ -85,10 +85,7 @@ async function findEntry(
   { cache, deployDomain }: ExplainOptions,
   host: string,
 ): Promise<{ key: string | null; ageMs: number | null }> {
-  for (const candidate of domainsOfHost(
-    host,
-    deployDomain === undefined ? undefined : normalizeHost(deployDomain),
-  )) {
+  for (const candidate of domainsOfHost(host, deployDomain)) {
     const key = keys.domain(candidate);
     const found = await cache.get(key);
     if (found.kind === 'hit') return { key: key.name, ageMs: found.ageMs };

@@ -3,14 +3,10 @@ import { parseArgs } from 'node:util';
 import { makeTempDir } from '../test/support/temp-dir.ts';
 import { ask } from './support/ask.ts';
 import { cpuTimeUs } from './support/cpu-time.ts';
-import {
-  FUNCTION_HOST,
-  listen,
-  startFunctionGateway,
-  type FunctionGateway,
-  type Part,
-} from './support/function-gateway.ts';
+import { FUNCTION_HOST, startFunctionGateway, type FunctionGateway } from './support/function-gateway.ts';
 import { generateLoad } from './support/generate-load.ts';
+import { listen, type Listening } from './support/listen.ts';
+import { ROUND_FLAGS, toRoundOptions, type RoundOptions } from './support/round-options.ts';
 import { median } from './support/statistics.ts';
 
 // What answers from the response cache cost: fresh ones, stale ones (while a refresh is under way that takes its time), and
@@ -25,30 +21,8 @@ const CALL = '/call';
 const FILE = '/file.txt';
 const KINDS = [FILE, FRESH, STALE, CALL];
 
-type Options = { rounds: number; seconds: number; connections: number; maxRatio: number | undefined };
-
-function readOptions(): Options {
-  const { values } = parseArgs({
-    options: {
-      rounds: { type: 'string', default: '5' },
-      seconds: { type: 'string', default: '3' },
-      connections: { type: 'string', default: '32' },
-      // Fails the run when a stale answer takes more CPU than so many times a fresh one.
-      'max-ratio': { type: 'string' },
-      // One short round: that everything works, not how fast.
-      smoke: { type: 'boolean', default: false },
-    },
-  });
-  return {
-    rounds: values.smoke ? 1 : Number(values.rounds),
-    seconds: values.smoke ? 1 : Number(values.seconds),
-    connections: Number(values.connections),
-    maxRatio: values['max-ratio'] === undefined ? undefined : Number(values['max-ratio']),
-  };
-}
-
 async function main(): Promise<void> {
-  const options = readOptions();
+  const options = toRoundOptions(parseArgs({ options: ROUND_FLAGS }).values);
   const directory = await makeTempDir('bench');
   const runner = await startFunction();
   const gateway = await startFunctionGateway({
@@ -70,7 +44,7 @@ async function main(): Promise<void> {
 }
 
 /** Answers the refresh of what is stale never: it is under way for as long as the gateway waits. */
-async function startFunction(): Promise<Part> {
+async function startFunction(): Promise<Listening> {
   const seen = new Set<string>();
   const lifetimes: Record<string, string> = {
     [FRESH]: 'max-age=86400',
@@ -100,7 +74,10 @@ async function prepare(port: number): Promise<void> {
   await new Promise((resolve) => setTimeout(resolve, 1500));
 }
 
-async function measureInTurns(gateway: FunctionGateway, options: Options): Promise<Map<string, number[]>> {
+async function measureInTurns(
+  gateway: FunctionGateway,
+  options: RoundOptions,
+): Promise<Map<string, number[]>> {
   const costs = new Map(KINDS.map((path): [string, number[]] => [path, []]));
   // The first seconds are the compiler's.
   for (const path of KINDS) await measure(gateway, path, options);
@@ -117,7 +94,7 @@ async function measureInTurns(gateway: FunctionGateway, options: Options): Promi
 async function measure(
   { port, process: { pid } }: FunctionGateway,
   path: string,
-  { seconds, connections }: Options,
+  { seconds, connections }: RoundOptions,
 ): Promise<{ cpuUs: number; rate: number }> {
   const before = await cpuTimeUs(pid);
   const load = await generateLoad({
@@ -131,7 +108,7 @@ async function measure(
   return { cpuUs: ((await cpuTimeUs(pid)) - before) / load.requests, rate: load.requestsPerSecond };
 }
 
-function report(costs: ReadonlyMap<string, readonly number[]>, options: Options): number {
+function report(costs: ReadonlyMap<string, readonly number[]>, options: RoundOptions): number {
   const medians = new Map([...costs].map(([path, values]): [string, number] => [path, median(values)]));
   print(`\nmedian of ${options.rounds} rounds of ${options.seconds} s, ${options.connections} connections:`);
   for (const [path, cpuUs] of medians) print(`         ${describe(path, cpuUs)}`);

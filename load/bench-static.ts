@@ -12,6 +12,7 @@ import {
 import { ask } from './support/ask.ts';
 import { cpuTimeUs } from './support/cpu-time.ts';
 import { generateLoad } from './support/generate-load.ts';
+import { ROUND_FLAGS, toRoundOptions, type RoundOptions } from './support/round-options.ts';
 import { median } from './support/statistics.ts';
 
 // npm run bench: a hot static file of 1 KB through the whole gateway, beside a bare node:http server with a constant
@@ -22,35 +23,18 @@ const SERVER_CORE = 0;
 const GENERATOR_CORE = 1;
 
 type Round = { cpuUsPerRequest: number; requestsPerSecond: number; p99Ms: number };
-type Options = {
-  rounds: number;
-  seconds: number;
-  connections: number;
-  maxRatio: number | undefined;
-  gatewayEnv: Record<string, string>;
-};
+type Options = RoundOptions & { gatewayEnv: Record<string, string> };
 
 function readOptions(): Options {
   const { values } = parseArgs({
     options: {
-      rounds: { type: 'string', default: '5' },
-      seconds: { type: 'string', default: '3' },
-      connections: { type: 'string', default: '32' },
-      // Fails the run when the gateway takes more CPU per request than so many times the bare server.
-      'max-ratio': { type: 'string' },
-      // One short round: that everything works, not how fast.
-      smoke: { type: 'boolean', default: false },
+      ...ROUND_FLAGS,
       // A variable of the gateway, to see what it costs: --env ACCESS_LOG=false
       env: { type: 'string', multiple: true, default: [] },
     },
   });
-  return {
-    rounds: values.smoke ? 1 : Number(values.rounds),
-    seconds: values.smoke ? 1 : Number(values.seconds),
-    connections: Number(values.connections),
-    maxRatio: values['max-ratio'] === undefined ? undefined : Number(values['max-ratio']),
-    gatewayEnv: Object.fromEntries(values.env.map((entry) => entry.split(/=(.*)/s).slice(0, 2))),
-  };
+  const gatewayEnv = Object.fromEntries(values.env.map((entry) => entry.split(/=(.*)/s).slice(0, 2)));
+  return { ...toRoundOptions(values), gatewayEnv };
 }
 
 async function main(): Promise<void> {

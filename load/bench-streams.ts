@@ -4,8 +4,9 @@ import { connect, type Socket } from 'node:net';
 import { parseArgs } from 'node:util';
 import { probePeer } from '../core/probe-peer.ts';
 import { makeTempDir } from '../test/support/temp-dir.ts';
-import { FUNCTION_HOST, listen, startFunctionGateway, type Part } from './support/function-gateway.ts';
-import { median } from './support/statistics.ts';
+import { FUNCTION_HOST, startFunctionGateway } from './support/function-gateway.ts';
+import { listen, type Listening } from './support/listen.ts';
+import { median, percentile } from './support/statistics.ts';
 
 // How long an event takes from the function's write to the client, through the gateway and, in turns, without it; how long a
 // call lives once its client has left; and, with --minutes, whether streams that run that long arrive whole under the limits
@@ -119,12 +120,12 @@ async function open(port: number, path: string): Promise<IncomingMessage> {
 }
 
 async function measureEvents(
-  { gateway, runner }: { gateway: Part; runner: Part },
+  { gateway, runner }: { gateway: Listening; runner: Listening },
   { streams, seconds }: Options,
 ): Promise<boolean> {
   const count = Math.round((seconds * 1000) / EVERY_MS);
   const path = `/events?every=${EVERY_MS}&count=${count}`;
-  const measure = async ({ port }: Part): Promise<number[]> => {
+  const measure = async ({ port }: Listening): Promise<number[]> => {
     const all = await Promise.all(Array.from({ length: streams }, () => readEvents(port, path)));
     return all.flat();
   };
@@ -194,7 +195,7 @@ function sendHead(socket: Socket, path: string, ...headers: string[]): void {
 
 /** From the client's leaving to the end of the function's connection. */
 async function measureLeaves(
-  gateway: Part,
+  gateway: Listening,
   { leaves }: Options,
   stops: Map<string, () => void>,
 ): Promise<boolean> {
@@ -278,9 +279,8 @@ async function echoSlowly(port: number, lengthMs: number): Promise<boolean> {
 }
 
 function show(name: string, times: readonly number[]): void {
-  const sorted = times.toSorted((one, other) => one - other);
-  const p99 = sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * 0.99))] ?? Number.NaN;
-  const figures = [median(times), p99, sorted.at(-1) ?? Number.NaN].map((ms) => ms.toFixed(1).padStart(7));
+  const values = [median(times), percentile(times, 0.99), percentile(times, 1)];
+  const figures = values.map((ms) => ms.toFixed(1).padStart(7));
   const [middle, most, max] = figures;
   print(`  ${name.padEnd(44)} median${middle} ms   p99${most} ms   max${max} ms   (${times.length})`);
 }

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { MAX_MESSAGE_BYTES, type FunctionLogLine, type LogLevel } from '../contracts/function-logs.ts';
 import type { RawLine } from './read-lines.ts';
+import { parseJson } from '../core/parse-json.ts';
 
 /** What one line of a process says; without `source` it is workerd's own and for the operator alone. */
 export type Output = Pick<FunctionLogLine, 'level' | 'message' | 'requestId' | 'path' | 'isTruncated'> & {
@@ -90,13 +91,4 @@ function parseBeginning(text: string): Parsed | undefined {
     .replace(/(?<!\\)((?:\\\\)*)(?:"|\\(?:u[0-9a-fA-F]{0,3})?)$/, '$1');
   const message = z.string().safeParse(parseJson(`"${whole}"`)).data;
   return message === undefined ? undefined : { level, message };
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    // Not the structured form: something that workerd itself printed.
-    return undefined;
-  }
 }

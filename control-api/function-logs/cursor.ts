@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { Failure } from '../failure.ts';
+import { parseJson } from '../../core/parse-json.ts';
 
 /** Deployments of one cursor: what a track shows changes, and the one before may still write for a moment. */
 export const MAX_DEPLOYMENTS = 3;
@@ -18,13 +19,4 @@ export function decodeCursor(text: string): Positions {
   const parsed = shape.safeParse(parseJson(Buffer.from(text, 'base64url').toString('utf8')));
   if (parsed.success) return new Map(parsed.data);
   throw new Failure('BAD_REQUEST', 'The cursor is none: pass that of the page before.');
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    // Refused by the schema.
-    return undefined;
-  }
 }

@@ -4,6 +4,7 @@ import type { Loaded } from '../../cache/lookup.ts';
 import { deploymentMetadataSchema, type DeploymentMetadata } from '../../contracts/metadata.ts';
 import { metadataKey } from '../../contracts/object-keys.ts';
 import { EdgeError } from '../../core/errors.ts';
+import { parseJson } from '../../core/parse-json.ts';
 import type { ObjectStore } from '../../store/object-store.ts';
 
 const MAX_METADATA_BYTES = 1024 * 1024;
@@ -37,16 +38,7 @@ async function loadMetadata(
 ): Promise<Loaded<DeploymentMetadata>> {
   const bytes = await store.read(metadataKey(deploymentId), { maxBytes: MAX_METADATA_BYTES, signal });
   if (bytes === undefined) return { kind: 'absent' };
-  const parsed = deploymentMetadataSchema.safeParse(parseJson(bytes));
+  const parsed = deploymentMetadataSchema.safeParse(parseJson(bytes.toString('utf8')));
   if (!parsed.success) throw new EdgeError('BUCKET_FAILED', { detail: 'metadata.json does not parse' });
   return { kind: 'found', value: parsed.data };
-}
-
-function parseJson(bytes: Buffer): unknown {
-  try {
-    return JSON.parse(bytes.toString('utf8'));
-  } catch {
-    // Not JSON is one of the ways not to match the schema, which reports it.
-    return undefined;
-  }
 }

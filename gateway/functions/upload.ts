@@ -4,7 +4,6 @@ import { EdgeError } from '../../core/errors.ts';
 import { probePeer } from '../../core/probe-peer.ts';
 import type { Exchange } from '../exchange.ts';
 import { onBodyFault } from '../server/body-fault.ts';
-
 import { ReadAhead } from './read-ahead.ts';
 
 /**

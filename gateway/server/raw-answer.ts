@@ -9,9 +9,15 @@ export function formatRawAnswer({ status, headers, body }: Answer): Buffer {
 
 /** The head of an answer. Each character is one byte: what is no ASCII came as bytes, and is no text to encode anew. */
 export function formatRawHead(status: number, headers: FlatHeaders): Buffer {
-  let head = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\nDate: ${new Date().toUTCString()}\r\n`;
+  const lines = headLines(status, ['Date', new Date().toUTCString(), ...headers]);
+  return Buffer.from(`${lines}\r\n`, 'latin1');
+}
+
+/** Status line and fields, each with its line's end; nothing is checked. */
+export function headLines(status: number, headers: FlatHeaders): string {
+  let lines = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? 'unknown'}\r\n`;
   for (let index = 0; index + 1 < headers.length; index += 2) {
-    head += `${headers[index]}: ${headers[index + 1]}\r\n`;
+    lines += `${headers[index]}: ${headers[index + 1]}\r\n`;
   }
-  return Buffer.from(`${head}\r\n`, 'latin1');
+  return lines;
 }

@@ -1,6 +1,7 @@
-import { STATUS_CODES, validateHeaderName, validateHeaderValue, type ServerResponse } from 'node:http';
+import { validateHeaderName, validateHeaderValue, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { FlatHeaders } from '../exchange.ts';
+import { headLines } from './raw-answer.ts';
 
 /** An answer that lies ready as bytes: only what differs from request to request is put to it. */
 export type ReadyAnswer = {
@@ -22,16 +23,14 @@ export function readyHead(
   status: number,
   headers: FlatHeaders,
 ): Pick<ReadyAnswer, 'head' | 'hasDate'> | undefined {
-  let head = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? 'unknown'}\r\n`;
   let hasDate = false;
   for (let index = 0; index + 1 < headers.length; index += 2) {
     const [name = '', value = ''] = [headers[index], headers[index + 1]];
     const lower = name.toLowerCase();
     if (BY_SERVER.has(lower) || !isSendable(name, value)) return undefined;
     hasDate ||= lower === 'date';
-    head += `${name}: ${value}\r\n`;
   }
-  return { head, hasDate };
+  return { head: headLines(status, headers), hasDate };
 }
 
 function isSendable(name: string, value: string): boolean {

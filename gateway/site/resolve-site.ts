@@ -4,7 +4,6 @@ import type { Resolved } from '../../cache/lookup.ts';
 import { domainsOfHost } from '../../contracts/domain-names.ts';
 import type { SiteRecord } from '../../contracts/site.ts';
 import { EdgeError } from '../../core/errors.ts';
-import { normalizeHost } from '../../core/host.ts';
 import type { Exchange } from '../exchange.ts';
 import type { CompiledSite } from './compile-site.ts';
 import type { ControlApiClient } from './control-api-client.ts';
@@ -19,7 +18,7 @@ export type SiteResolver = {
 };
 
 export type SiteResolverOptions = {
-  /** Domain below which projects get their hosts: tells preview hosts from others. */
+  /** Domain below which projects get their hosts, normalised: tells preview hosts from others. */
   deployDomain?: string | undefined;
   compile?: SiteCompiler | undefined;
 };
@@ -30,8 +29,7 @@ export function createSiteResolver(
   controlApi: Pick<ControlApiClient, 'lookUpDomain'>,
   options: SiteResolverOptions = {},
 ): SiteResolver {
-  const deployDomain = options.deployDomain === undefined ? undefined : normalizeHost(options.deployDomain);
-  const { compile = createSiteCompiler() } = options;
+  const { deployDomain, compile = createSiteCompiler() } = options;
   const lookUp = (host: string): Promise<Resolved<SiteRecord>> =>
     cache.getWithFallback(keys.domain(host), (deadline) => controlApi.lookUpDomain(host, deadline));
   return {

@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache';
+import { atMost } from '../../core/at-most.ts';
 import { systemClock, type Clock } from '../../core/clock.ts';
-import { EdgeError } from '../../core/errors.ts';
 import type { Logger } from '../../core/log.ts';
 import type { ObjectStore } from '../../store/object-store.ts';
 import { describeFailure, toCredential, type Credential } from './credential.ts';
@@ -39,7 +39,7 @@ export function createBucketCredentials({
   log,
   clock = systemClock,
 }: BucketCredentialsParts): BucketCredentials {
-  let reading = 0;
+  const bounded = atMost(MAX_READING);
   const kept = new LRUCache<string, Credential | typeof ABSENT>({
     max: MAX_KEPT,
     ttl: REREAD_AFTER_MS,
@@ -47,20 +47,18 @@ export function createBucketCredentials({
     perf: { now: () => clock.monotonicMs() },
     noDeleteOnFetchRejection: true,
     noDeleteOnStaleGet: true,
-    fetchMethod: async (name, _old, { options }) => {
-      if (reading >= MAX_READING) throw new EdgeError('OVERLOADED');
-      reading += 1;
-      try {
-        const read = await readCredential(store, name);
-        if (read === ABSENT) options.ttl = ABSENT_MS;
-        return read;
-      } catch (error) {
-        log.error({ name, error: describeFailure(error) }, 'certificate cannot be used');
-        throw error;
-      } finally {
-        reading -= 1;
-      }
-    },
+    // What is refused for their number is not logged: anybody could fill the log with it.
+    fetchMethod: (name, _old, { options }) =>
+      bounded(async () => {
+        try {
+          const read = await readCredential(store, name);
+          if (read === ABSENT) options.ttl = ABSENT_MS;
+          return read;
+        } catch (error) {
+          log.error({ name, error: describeFailure(error) }, 'certificate cannot be used');
+          throw error;
+        }
+      }),
   });
   return {
     find: async (name) => {

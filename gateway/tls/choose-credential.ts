@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import type { SecureContext } from 'node:tls';
+import { domainsOfHost, isBelow } from '../../contracts/domain-names.ts';
 import { normalizeHost, withoutPort } from '../../core/host.ts';
 import type { BucketCredentials } from './bucket-credentials.ts';
 import type { FileCredential } from './file-credential.ts';
@@ -25,12 +26,11 @@ export async function chooseCredential(
   if (host === undefined) return undefined;
   const own = file?.current();
   if (own?.covers(host) === true) return own.context;
-  const found = await bucket.find(host);
-  if (found !== undefined) return found.context;
-  if (deployDomain !== undefined && host.endsWith(`.${withoutPort(deployDomain)}`)) return own?.context;
-  const parent = host.slice(host.indexOf('.') + 1);
-  const wildcard = parent.includes('.') ? await bucket.find(`*.${parent}`) : undefined;
-  return wildcard?.context;
+  for (const name of domainsOfHost(host, deployDomain)) {
+    const found = await bucket.find(name);
+    if (found !== undefined) return found.context;
+  }
+  return isBelow(host, deployDomain) ? own?.context : undefined;
 }
 
 /** As it is a key: lower case, no trailing dot. Undefined when it is no name of a host (RFC 6066: never an address). */

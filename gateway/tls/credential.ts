@@ -56,6 +56,7 @@ function reasonOf(error: unknown): string {
   return reason ?? code ?? 'not in PEM form';
 }
 
+/** Without the cause: what a parser says of a key is nobody's to read. */
 function broken(detail: string): Error {
   return new Error(detail);
 }

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
+import { messageOf } from '../../core/errors.ts';
 import type { Logger } from '../../core/log.ts';
-import { describeFailure, toCredential, type Credential, type Pem } from './credential.ts';
+import { toCredential, type Credential, type Pem } from './credential.ts';
 
 /** How often the files are looked at, milliseconds: a certificate is renewed weeks before it ends. */
 const LOOK_EVERY_MS = 30_000;
@@ -46,7 +47,7 @@ export async function openFileCredential(
     look().then(
       () => (lastFailure = ''),
       (error: unknown) => {
-        const failure = describeFailure(error);
+        const failure = messageOf(error);
         if (failure !== lastFailure) log.error({ error: failure }, 'renewed certificate not taken');
         lastFailure = failure;
       },
@@ -59,7 +60,7 @@ function usable({ certFile, keyFile }: FilePaths, pem: Pem): Credential {
   try {
     return toCredential(pem);
   } catch (error) {
-    throw new Error(`TLS_CERT_FILE ${certFile}, TLS_KEY_FILE ${keyFile}: ${describeFailure(error)}`, {
+    throw new Error(`TLS_CERT_FILE ${certFile}, TLS_KEY_FILE ${keyFile}: ${messageOf(error)}`, {
       cause: error,
     });
   }

@@ -5,6 +5,7 @@ import { startCacheServer } from '../../test/support/cache-server.ts';
 import { startTcpProxy } from '../../test/support/tcp-proxy.ts';
 import type { CacheFault } from './faults.ts';
 import { PATH, startGateway, TEXT, TIMEOUT_MS, type FaultedGateway } from './start-gateway.ts';
+import { percentile } from '../support/statistics.ts';
 
 const DOMAINS = 50;
 const RECOVERY_LIMIT_MS = 20_000;
@@ -50,7 +51,7 @@ export async function runFault(
     await untilWell(gateway);
     const recoveryMs = performance.now() - endedAtMs;
     lag.disable();
-    const faultyP99Ms = p99(load.latenciesMs);
+    const faultyP99Ms = percentile(load.latenciesMs, 0.99);
     // Healthy is what it was before and is again: what else the machine does may have changed in between.
     const healthyP99Ms = Math.max(before, await p99During(load, HEALTHY_MS));
     load.isOver = true;
@@ -111,12 +112,7 @@ async function isRight(pool: Pool, host: string): Promise<boolean> {
 async function p99During(load: Load, durationMs: number): Promise<number> {
   load.latenciesMs = [];
   await sleep(durationMs);
-  return p99(load.latenciesMs);
-}
-
-function p99(values: readonly number[]): number {
-  const sorted = [...values].sort((left, right) => left - right);
-  return sorted[Math.floor(sorted.length * 0.99)] ?? 0;
+  return percentile(load.latenciesMs, 0.99);
 }
 
 async function untilWell(gateway: FaultedGateway): Promise<void> {

@@ -1,34 +1,17 @@
 import { createHash } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { createServer } from 'node:http';
 import { dirname, join } from 'node:path';
 import { freePort } from '../../test/support/free-port.ts';
 import { startProcess, type StartedProcess } from '../../test/support/process.ts';
+import { listen, type Listening } from './listen.ts';
 import { pinnedTo } from './pin.ts';
 
 /** Host of the one site that the gateway shows. */
 export const FUNCTION_HOST = 'bench.example';
 const DEPLOYMENT = '0194f6d2-3c5e-7000-8000-000000000001';
 
-export type Part = { port: number; close(): Promise<void> };
-
 export type FunctionGateway = { port: number; process: StartedProcess; close(): Promise<void> };
-
-/** A server on a port of its own. */
-export async function listen(server: Server): Promise<Part> {
-  await new Promise<void>((resolve) => {
-    server.listen(0, '127.0.0.1', resolve);
-  });
-  return {
-    port: (server.address() as AddressInfo).port,
-    close: () =>
-      new Promise((resolve) => {
-        server.closeAllConnections();
-        server.close(() => resolve());
-      }),
-  };
-}
 
 /**
  * The whole gateway in front of one function that takes every path.
@@ -82,7 +65,7 @@ function toResource([urlPath, content]: [string, Buffer]): object {
   return { kind: 'static', urlPath, resourcePath: urlPath.slice(1), hash, size: content.length };
 }
 
-async function startControlApi(files: readonly object[]): Promise<Part> {
+async function startControlApi(files: readonly object[]): Promise<Listening> {
   const resources = [...files, { kind: 'dynamic', urlPath: '/*', resourcePath: 'all.js' }];
   const config = { version: 1, resources };
   const site = { deploymentId: DEPLOYMENT, projectId: 'benchmarks', rev: 1, config };

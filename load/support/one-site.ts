@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { dirname, join } from 'node:path';
+import { listen } from './listen.ts';
 
 const DEPLOYMENT = '0194f6d2-3c5e-7000-8000-000000000001';
 
@@ -31,16 +31,6 @@ export async function publishOneSite(bucket: string, path: string, body: Buffer)
     calls += 1;
     response.writeHead(200, { 'Content-Type': 'application/json' }).end(answer);
   });
-  await new Promise<void>((resolve) => {
-    server.listen(0, '127.0.0.1', resolve);
-  });
-  return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    calls: () => calls,
-    close: () =>
-      new Promise((resolve) => {
-        server.closeAllConnections();
-        server.close(() => resolve());
-      }),
-  };
+  const { port, close } = await listen(server);
+  return { url: `http://127.0.0.1:${port}`, calls: () => calls, close };
 }
