@@ -83,28 +83,32 @@ function startReader(port: number): Reader {
   };
 }
 
-test('only what changed is uploaded, and readers go from one build to the next in one step', async () => {
-  const root = await makeSite();
-  const first = await deploy(root);
-  expect(first).toMatchObject({ files: FILES, uploaded: { objects: FILES }, unchanged: 0 });
-  expect(first.result).toMatchObject({ outcome: 'live', isComplete: true, expired: [] });
-  expect(first.result.acknowledged).toHaveLength(3);
+test(
+  'only what changed is uploaded, and readers go from one build to the next in one step',
+  { timeout: 240_000, retry: 0 },
+  async () => {
+    const root = await makeSite();
+    const first = await deploy(root);
+    expect(first).toMatchObject({ files: FILES, uploaded: { objects: FILES }, unchanged: 0 });
+    expect(first.result).toMatchObject({ outcome: 'live', isComplete: true, expired: [] });
+    expect(first.result.acknowledged).toHaveLength(3);
 
-  const readers = system.gateways.map(({ port }) => startReader(port));
-  for (const build of [2, 3, 4]) {
-    await writeBuild(root, build);
-    const next = await deploy(root);
-    expect(next).toMatchObject({ uploaded: { objects: CHANGED }, unchanged: FILES - CHANGED });
-    expect(next.result).toMatchObject({ outcome: 'live', isComplete: true });
-    // Acknowledged: from here on no gateway shows anything older, which a fresh request to each must confirm.
-    for (const { port } of system.gateways) {
-      expect((await visit(port, HOST, '/0')).text).toBe(page(build, 0));
+    const readers = system.gateways.map(({ port }) => startReader(port));
+    for (const build of [2, 3, 4]) {
+      await writeBuild(root, build);
+      const next = await deploy(root);
+      expect(next).toMatchObject({ uploaded: { objects: CHANGED }, unchanged: FILES - CHANGED });
+      expect(next.result).toMatchObject({ outcome: 'live', isComplete: true });
+      // Acknowledged: from here on no gateway shows anything older, which a fresh request to each must confirm.
+      for (const { port } of system.gateways) {
+        expect((await visit(port, HOST, '/0')).text).toBe(page(build, 0));
+      }
     }
-  }
-  await Promise.all(readers.map((reader) => reader.stop()));
-  for (const { problems, seen } of readers) {
-    expect(problems).toEqual([]);
-    expect(seen[0]).toBe(1);
-    expect(new Set(seen).size).toBeGreaterThanOrEqual(3);
-  }
-}, 240_000);
+    await Promise.all(readers.map((reader) => reader.stop()));
+    for (const { problems, seen } of readers) {
+      expect(problems).toEqual([]);
+      expect(seen[0]).toBe(1);
+      expect(new Set(seen).size).toBeGreaterThanOrEqual(3);
+    }
+  },
+);

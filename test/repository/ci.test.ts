@@ -15,13 +15,21 @@ describe('the last line of .ci/run', () => {
   afterEach(() => directory.remove());
 
   const summarize = async (results: unknown, ...failedSteps: string[]): Promise<[number | null, string]> => {
+    const { code, lines } = await report(results, failedSteps);
+    return [code, lines.at(-1) ?? ''];
+  };
+
+  const report = async (
+    results: unknown,
+    failedSteps: string[] = [],
+  ): Promise<{ code: number | null; lines: string[] }> => {
     const text = typeof results === 'string' ? results : JSON.stringify(results);
     await writeFile(join(directory.path, 'results.json'), text);
     const program = startProcess(process.execPath, {
       args: ['.ci/summary.mjs', directory.path, ...failedSteps],
     });
     const { code } = await program.exited;
-    return [code, program.stdout().trimEnd().split('\n').at(-1) ?? ''];
+    return { code, lines: program.stdout().trimEnd().split('\n') };
   };
 
   test.each([
@@ -80,6 +88,25 @@ describe('the last line of .ci/run', () => {
     await writeFile(join(directory.path, 'infra.json'), JSON.stringify(infra));
     const results = { success: true, numPassedTests: 3, numFailedTests: 0, testResults: [] };
     expect(await summarize(results)).toEqual([1, '7 passed, 2 failed']);
+  });
+
+  test('names the tests that passed in their second run only', async () => {
+    const assertionResults = [
+      { ...passing, fullName: 'a test', failureMessages: [] },
+      { ...passing, fullName: 'a flaky test', failureMessages: ['Error: too late\n    at line 1'] },
+    ];
+    const testResults = [{ ...passing, assertionResults }];
+    const { code, lines } = await report({
+      success: true,
+      numPassedTests: 2,
+      numFailedTests: 0,
+      testResults,
+    });
+    expect(lines).toEqual([
+      'passed in its second run only: a flaky test (Error: too late)',
+      '2 passed, 0 failed',
+    ]);
+    expect(code).toBe(0);
   });
 
   test('when another step failed, the run failed', async () => {
