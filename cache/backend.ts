@@ -66,16 +66,25 @@ export type Backend = {
 export type ListLimits = {
   maxItems: number;
   ttlMs: number;
-  /** Where a list that is not there yet begins to count: its first item gets the number after this one; default 0. */
-  numberedAfter?: number | undefined;
+  numbering: ListNumbering;
 };
+
+/**
+ * Where a list that is not there yet begins to count: at 1, or above every number that a reader may have of one that
+ * was there before it. `nowMs` is the caller's clock, for a server that does not tell the time.
+ */
+export type ListNumbering = { kind: 'from-one' } | { kind: 'by-time'; nowMs: number };
 
 /** Items carry a sequence number, which grows by one from item to item. */
 export type ListBackend = {
-  /** Answers the sequence number of the last item. */
-  append(name: string, items: readonly string[], options: ListLimits): Promise<number>;
+  /** Resolves when who reads sees the items. */
+  append(name: string, items: readonly string[], options: ListLimits): Promise<void>;
   /** Items after `after`, oldest first, each as `sequence|text`, and the sequence number of the newest. */
-  readAfter(name: string, after: number, count: number): Promise<{ last: number; items: string[] }>;
+  readAfter(
+    name: string,
+    after: number,
+    options: { count: number; numbering: ListNumbering },
+  ): Promise<{ last: number; items: string[] }>;
 };
 
 export type LockBackend = {

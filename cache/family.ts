@@ -55,7 +55,7 @@ export type ListKey<Item> = {
   ttlMs: number;
   /**
    * Positions of a list that was lost and begins anew go on past those of the one before, so that who reads on from
-   * an old position misses nothing: it begins to count at the time, in microseconds. Default false: at 1.
+   * an old position misses nothing: it begins to count at the server's time, in microseconds. Default false: at 1.
    */
   isNumberedByTime?: boolean | undefined;
 };

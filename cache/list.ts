@@ -1,5 +1,5 @@
 import { toEdgeError, type EdgeError } from '../core/errors.ts';
-import type { Backend } from './backend.ts';
+import type { Backend, ListNumbering } from './backend.ts';
 import type { ListKey } from './family.ts';
 import type { WriteOutcome } from './lookup.ts';
 
@@ -27,8 +27,7 @@ export async function appendToList<Item>(
   try {
     const texts = items.map((item) => JSON.stringify(item));
     const { maxItems, ttlMs } = key;
-    const numberedAfter = key.isNumberedByTime === true ? nowMs * 1000 : 0;
-    await backend.list.append(key.name, texts, { maxItems, ttlMs, numberedAfter });
+    await backend.list.append(key.name, texts, { maxItems, ttlMs, numbering: numberingOf(key, nowMs) });
     return { kind: 'stored' };
   } catch (error) {
     return { kind: 'error', cause: toEdgeError(error) };
@@ -38,11 +37,11 @@ export async function appendToList<Item>(
 export async function readListPage<Item>(
   backend: Backend,
   key: ListKey<Item>,
-  after: number,
-  count: number = PAGE,
+  { after, count = PAGE, nowMs }: { after: number; count: number | undefined; nowMs: number },
 ): Promise<ListPage<Item>> {
   try {
-    const { last, items } = await backend.list.readAfter(key.name, after, count);
+    const numbering = numberingOf(key, nowMs);
+    const { last, items } = await backend.list.readAfter(key.name, after, { count, numbering });
     const parsed = items.map((text) => parseItem(key, text));
     const first = parsed[0]?.sequence;
     return {
@@ -54,6 +53,10 @@ export async function readListPage<Item>(
   } catch (error) {
     return { kind: 'error', cause: toEdgeError(error) };
   }
+}
+
+function numberingOf(key: ListKey<unknown>, nowMs: number): ListNumbering {
+  return key.isNumberedByTime === true ? { kind: 'by-time', nowMs } : { kind: 'from-one' };
 }
 
 function parseItem<Item>(key: ListKey<Item>, text: string): { sequence: number; item: Item | undefined } {

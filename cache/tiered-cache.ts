@@ -263,7 +263,8 @@ export class TieredCache implements Cache {
   }
 
   readList<Item>(key: ListKey<Item>, after: number, count?: number): Promise<ListPage<Item>> {
-    return readListPage(this.#options.backend, key, after, count);
+    const { backend, clock } = this.#options;
+    return readListPage(backend, key, { after, count, nowMs: clock.nowMs() });
   }
 
   warm(wanted: readonly CacheKey<unknown>[]): Promise<number> {

@@ -38,7 +38,7 @@ export function memoryBackend(server: MemoryServer): Backend {
     scan: async (cursor, pattern) => scanPage(server, Number(cursor), pattern),
     list: {
       append: async (name, items, options) => server.appendList(name, items, options),
-      readAfter: async (name, after, count) => server.readListAfter(name, after, count),
+      readAfter: async (name, after, { count }) => server.readListAfter(name, after, count),
     },
     lock: {
       acquire: async (name, owner, options) => server.acquireLock(name, owner, options),

@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache';
-import type { ListLimits } from '../backend.ts';
+import type { ListLimits, ListNumbering } from '../backend.ts';
 import { CLAIM_AT, HEADER_BYTES, REV_AT, STAMP_AT, TOKEN_LENGTH, encodeClaim } from '../entry.ts';
 import { systemClock, type Clock } from '../../core/clock.ts';
 import { MemoryBus } from './memory-bus.ts';
@@ -21,6 +21,8 @@ export class MemoryServer {
   readonly #clock: Clock;
   readonly #entries: LRUCache<string, Stored>;
   readonly #lists = new Map<string, StoredList>();
+  /** The highest number that any list numbered by time has had. */
+  #highestByTime = 0;
 
   constructor(options: { clock: Clock; maxBytes: number; incarnation: string }) {
     this.#clock = options.clock;
@@ -118,14 +120,20 @@ export class MemoryServer {
     for (const [name, list] of this.#lists) if (list.expiresAtMs > nowMs) yield name;
   }
 
-  appendList(name: string, items: readonly string[], options: ListLimits): number {
+  appendList(name: string, items: readonly string[], options: ListLimits): void {
     if (this.#lists.size >= MANY_LISTS) for (const other of this.#lists.keys()) this.#liveList(other);
-    const list = this.#liveList(name) ?? { items: [], last: options.numberedAfter ?? 0, expiresAtMs: 0 };
+    const list = this.#liveList(name) ?? {
+      items: [],
+      last: this.#numberBefore(options.numbering),
+      expiresAtMs: 0,
+    };
     for (const item of items) list.items.push(`${(list.last += 1)}|${item}`);
     list.items.splice(0, Math.max(0, list.items.length - options.maxItems));
     list.expiresAtMs = this.#clock.monotonicMs() + options.ttlMs;
     this.#lists.set(name, list);
-    return list.last;
+    if (options.numbering.kind === 'by-time') {
+      this.#highestByTime = Math.max(this.#highestByTime, list.last);
+    }
   }
 
   readListAfter(name: string, after: number, count: number): { last: number; items: string[] } {
@@ -160,6 +168,10 @@ export class MemoryServer {
     const bytes = Buffer.from(current);
     bytes.write(claim, CLAIM_AT, 'latin1');
     this.set(name, bytes, this.ttlMs(name) ?? 0);
+  }
+
+  #numberBefore(numbering: ListNumbering): number {
+    return numbering.kind === 'by-time' ? Math.max(numbering.nowMs * 1000, this.#highestByTime) : 0;
   }
 
   #liveList(name: string): StoredList | undefined {

@@ -1,4 +1,5 @@
-import type { Backend, ListBackend, LockBackend } from '../backend.ts';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Backend, ListBackend, ListNumbering, LockBackend } from '../backend.ts';
 import { claimMarker } from '../claim-marker.ts';
 import { encodeClaim, HEADER_BYTES } from '../entry.ts';
 import { keyNames, type KeyNames } from './key-names.ts';
@@ -8,6 +9,8 @@ import * as scripts from './scripts.ts';
 import { ServerLink, type LinkOptions } from './server-link.ts';
 
 const FENCE_TTL_MS = 30 * 24 * 3_600_000;
+/** A timer may fire so much early. */
+const TIMER_SLACK_MS = 1;
 const FILL_REPLIES = { '1': 'stored', '0': 'older-revision', '-1': 'purged-meanwhile' } as const;
 
 /** The backend contract over Redis' protocol: Dragonfly, Valkey, Redis; single, cluster or behind Sentinel. */
@@ -165,22 +168,27 @@ function splitCursor(cursor: string): [number, string] {
 
 function listCommands(link: ServerLink, { physical }: KeyNames): ListBackend {
   return {
-    append: async (name, items, { maxItems, ttlMs, numberedAfter = 0 }) => {
-      const args = [maxItems, Math.ceil(ttlMs), numberedAfter, ...items];
-      return Number(
-        await link.run('append', physical(name), (client) =>
-          scripts.runScript(client, scripts.APPEND, [physical(name)], args),
-        ),
+    append: async (name, items, { maxItems, ttlMs, numbering }) => {
+      const args = [maxItems, Math.ceil(ttlMs), nowUsOf(numbering), ...items];
+      const shownInUs = await link.run('append', physical(name), (client) =>
+        scripts.runScript(client, scripts.APPEND, [physical(name)], args),
       );
+      if (Number(shownInUs) > 0) await sleep(Number(shownInUs) / 1000 + TIMER_SLACK_MS);
     },
-    readAfter: async (name, after, count) => {
+    readAfter: async (name, after, { count, numbering }) => {
+      const args = [after, count, nowUsOf(numbering)];
       const reply = await link.runRepeatable('read-after', physical(name), (client) =>
-        scripts.runScript(client, scripts.READ_AFTER, [physical(name)], [after, count]),
+        scripts.runScript(client, scripts.READ_AFTER, [physical(name)], args),
       );
       const [last, items] = reply as [number, string[]];
       return { last, items };
     },
   };
+}
+
+/** 0: the list is not numbered by time. */
+function nowUsOf(numbering: ListNumbering): number {
+  return numbering.kind === 'by-time' ? numbering.nowMs * 1000 : 0;
 }
 
 function lockCommands(link: ServerLink, { physical }: KeyNames): LockBackend {

@@ -115,10 +115,25 @@ export const RELEASE_LOCK: Script = script(
 return redis.call('DEL', KEYS[1])`,
 );
 
+// Lists that are numbered by time (`now` is not 0) show no number that the server's clock has not reached. So a list
+// that was lost and begins anew at that clock numbers above whatever a reader has, however soon it begins. Numbers a
+// second and more ahead are shown: then it was the clock that went back. A user who may not ask for the time goes by the
+// caller's clock.
+const NOW = `local now = tonumber(ARGV[3])
+if now > 0 then
+  local time = redis.pcall('TIME')
+  if time[1] then now = time[1] * 1000000 + time[2] end
+end
+local function ahead(seq)
+  if now == 0 or seq <= now or seq - now >= 1000000 then return 0 end
+  return seq - now
+end
+`;
+
 export const APPEND: Script = script(
   'append',
-  `local newest = redis.call('LINDEX', KEYS[1], -1)
-local seq = tonumber(ARGV[3])
+  `${NOW}local newest = redis.call('LINDEX', KEYS[1], -1)
+local seq = now
 if newest then seq = tonumber(string.match(newest, '^(%d+)|')) or seq end
 for index = 4, #ARGV do
   seq = seq + 1
@@ -126,19 +141,22 @@ for index = 4, #ARGV do
 end
 redis.call('LTRIM', KEYS[1], -tonumber(ARGV[1]), -1)
 redis.call('PEXPIRE', KEYS[1], ARGV[2])
-return seq`,
+return ahead(seq)`,
 );
 
 export const READ_AFTER: Script = script(
   'read-after',
-  `local newest = redis.call('LINDEX', KEYS[1], -1)
+  `${NOW}local newest = redis.call('LINDEX', KEYS[1], -1)
 if not newest then return {0, {}} end
 local last = tonumber(string.match(newest, '^(%d+)|')) or 0
 local first = tonumber(string.match(redis.call('LINDEX', KEYS[1], 0), '^(%d+)|')) or 1
+last = last - ahead(last)
 local after = tonumber(ARGV[1])
 if after > last then after = 0 end
 local start = math.max(0, after - first + 1)
-return {last, redis.call('LRANGE', KEYS[1], start, start + tonumber(ARGV[2]) - 1)}`,
+local stop = math.min(start + tonumber(ARGV[2]), last - first + 1) - 1
+if stop < start then return {last, {}} end
+return {last, redis.call('LRANGE', KEYS[1], start, stop)}`,
 );
 
 // An epoch ends when its hash is lost (flush, eviction) or when another server process holds the key (restart from

@@ -12,7 +12,7 @@ import { silentParts, until } from './rigs.ts';
 
 /** As docs/cache.md gives it. */
 const ACL_RULES =
-  'on >secret ~prod:* &prod:* -@all +@read +@write +@scripting +@pubsub +info +hello +client|setname'.split(
+  'on >secret ~prod:* &prod:* -@all +@read +@write +@scripting +@pubsub +info +time +hello +client|setname'.split(
     ' ',
   );
 
@@ -51,6 +51,24 @@ it('works as a user who may only do what the docs grant, under its own prefix', 
   } finally {
     await cache.close();
     await stranger.close();
+    await server.close();
+  }
+});
+
+it('keeps lists for a user who may not ask the server for its time', async () => {
+  const server = await startCacheServer();
+  const rules = ACL_RULES.filter((rule) => rule !== '+time');
+  await server.admin().call('ACL', 'SETUSER', 'runner', ...rules);
+  const url = `redis://runner:secret@127.0.0.1:${server.port}`;
+  const cache = openCache(settingsFor(url, { keyPrefix: 'prod:' }), silentParts());
+  try {
+    await cache.connect();
+    const key = keys.functionLogs('d1');
+    const line = { timeMs: 1, level: 'info', message: 'text', source: 'function' } as const;
+    expect(await cache.append(key, [line, line])).toEqual({ kind: 'stored' });
+    expect(await cache.readList(key, 0)).toMatchObject({ items: [line, line] });
+  } finally {
+    await cache.close();
     await server.close();
   }
 });
