@@ -248,17 +248,22 @@ export function describeObjectStore(name: string, open: () => Promise<StoreUnder
       const versions = ['a', 'b'].map((letter) => Buffer.from(letter.repeat(512 * 1024)));
       await store.put('atomic/object', versions[0] as Buffer);
       const writing = { isDone: false };
-      const writer = (async (): Promise<void> => {
-        for (let round = 1; round <= 20; round += 1) {
-          await store.put('atomic/object', versions[round % 2] as Buffer);
+      const write = async (): Promise<void> => {
+        try {
+          for (let round = 1; round <= 20; round += 1) {
+            await store.put('atomic/object', versions[round % 2] as Buffer);
+          }
+        } finally {
+          writing.isDone = true;
         }
-        writing.isDone = true;
-      })();
-      while (!writing.isDone) {
-        const read = await store.read('atomic/object', { maxBytes: 1024 * 1024 });
-        expect(versions.some((version) => read?.equals(version))).toBe(true);
-      }
-      await writer;
+      };
+      const readMeanwhile = async (): Promise<void> => {
+        while (!writing.isDone) {
+          const read = await store.read('atomic/object', { maxBytes: 1024 * 1024 });
+          expect(versions.some((version) => read?.equals(version))).toBe(true);
+        }
+      };
+      await Promise.all([write(), readMeanwhile()]);
     });
   });
 }

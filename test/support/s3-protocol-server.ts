@@ -1,43 +1,17 @@
 import { createHash, createHmac } from 'node:crypto';
-import { createReadStream, createWriteStream } from 'node:fs';
-import { mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import type { AddressInfo } from 'node:net';
 import type { IncomingMessage } from 'node:http';
-import { dirname, join } from 'node:path';
-import { Transform, type Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
+import { S3Objects } from './s3-objects.ts';
 
 // An S3 protocol server as a process of its own: s3rver, with what it leaves out where a client could tell.
 // It checks signatures (version 4), stores an object only when all of it has arrived, and answers ranges that
 // end at byte 0, empty objects and paged listings as S3 does.
 
-type StoredMetadata = Record<string, string | number>;
-type Range = { start?: number; end?: number };
-type StoredObject = {
-  bucket: string;
-  key: string;
-  content: Readable | undefined;
-  metadata: StoredMetadata;
-  range?: { start: number; end: number };
-};
-type Listing = { objects: StoredObject[]; commonPrefixes: string[]; isTruncated: boolean };
-type ListOptions = { maxKeys?: number };
-
-declare class BaseStore {
-  constructor(root: string);
-  getResourcePath(bucket: string, key: string, resource: string): string;
-  getMetadata(bucket: string, key: string): Promise<StoredMetadata>;
-  putMetadata(bucket: string, key: string, metadata: StoredMetadata, md5: string): Promise<void>;
-  getObject(bucket: string, key: string, range: Range): Promise<StoredObject | null>;
-  listObjects(bucket: string, options: ListOptions): Promise<Listing>;
-  putObject(object: StoredObject): Promise<{ size: number; md5: string }>;
-}
-
 type Context = { req: IncomingMessage };
 type App = {
-  store: BaseStore;
-  context: { store: BaseStore };
+  store: S3Objects;
+  context: { store: S3Objects };
   middleware: ((context: Context, next: () => Promise<void>) => Promise<void>)[];
   httpServer: { address(): AddressInfo; close(): void; closeAllConnections(): void };
   run(): Promise<AddressInfo>;
@@ -45,80 +19,11 @@ type App = {
 
 const require = createRequire(import.meta.url);
 const S3rver = require('s3rver') as new (options: object) => App;
-const FilesystemStore = require('s3rver/lib/stores/filesystem') as typeof BaseStore;
-const S3Object = require('s3rver/lib/models/object') as new (
-  bucket: string,
-  key: string,
-  content: Readable | undefined,
-  metadata: StoredMetadata,
-) => StoredObject;
 const S3Error = require('s3rver/lib/models/error') as new (code: string, message: string) => Error;
 const accounts = require('s3rver/lib/models/account') as {
   registry: Map<string, unknown>;
   DUMMY_ACCOUNT: { createKeyPair(key: string, secret: string): void };
 };
-
-class CarefulStore extends FilesystemStore {
-  readonly #root: string;
-  readonly #pageSize: number;
-
-  constructor(root: string, pageSize: number) {
-    super(root);
-    this.#root = root;
-    this.#pageSize = pageSize;
-  }
-
-  override async putObject(object: StoredObject): Promise<{ size: number; md5: string }> {
-    const directory = await mkdtemp(join(dirname(this.#root), 'uploading-'));
-    try {
-      const hash = createHash('md5');
-      let size = 0;
-      const meter = new Transform({
-        transform(chunk: Buffer, _encoding, done) {
-          hash.update(chunk);
-          size += chunk.length;
-          done(null, chunk);
-        },
-      });
-      const temporary = join(directory, 'object');
-      if (object.content === undefined) throw new Error('an upload has content');
-      await pipeline(object.content, meter, createWriteStream(temporary));
-      const md5 = hash.digest('hex');
-      const path = this.getResourcePath(object.bucket, object.key, 'object');
-      await mkdir(dirname(path), { recursive: true });
-      await rename(temporary, path);
-      await this.putMetadata(object.bucket, object.key, object.metadata, md5);
-      return { size, md5 };
-    } finally {
-      await rm(directory, { recursive: true, force: true });
-    }
-  }
-
-  override async getObject(bucket: string, key: string, range: Range): Promise<StoredObject | null> {
-    if (range?.start === undefined) return super.getObject(bucket, key, range);
-    let metadata: StoredMetadata;
-    try {
-      metadata = await this.getMetadata(bucket, key);
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
-      throw error;
-    }
-    const last = Number(metadata['content-length']) - 1;
-    const part = { start: range.start, end: Math.min(range.end ?? last, last) };
-    const isSatisfiable = part.start <= part.end;
-    const path = this.getResourcePath(bucket, key, 'object');
-    const content = isSatisfiable ? createReadStream(path, part) : undefined;
-    return Object.assign(new S3Object(bucket, key, content, metadata), { range: part });
-  }
-
-  override async listObjects(bucket: string, options: ListOptions): Promise<Listing> {
-    const { maxKeys = this.#pageSize } = options;
-    const all = await super.listObjects(bucket, { ...options, maxKeys: Number.POSITIVE_INFINITY });
-    const objects = all.objects.toSorted((one, other) => (one.key < other.key ? -1 : 1));
-    const limit = Math.min(maxKeys, this.#pageSize);
-    return { ...all, objects: objects.slice(0, limit), isTruncated: objects.length > limit };
-  }
-}
 
 type Credentials = { accessKey: string; secretKey: string };
 
@@ -171,7 +76,7 @@ async function main(): Promise<void> {
   accounts.DUMMY_ACCOUNT.createKeyPair(credentials.accessKey, credentials.secretKey);
   const options = { directory, address: '127.0.0.1', port: Number(port), silent: true, vhostBuckets: false };
   const app = new S3rver({ ...options, configureBuckets: [{ name: bucket, configs: [] }] });
-  app.store = new CarefulStore(directory, Number(pageSize));
+  app.store = new S3Objects(directory, Number(pageSize));
   app.context.store = app.store;
   app.middleware.unshift(async (context, next) => {
     requireSignature(context.req, credentials);
