@@ -117,7 +117,7 @@ async function listenForOperators(context: Context, registry: Registry): Promise
   return await startAdminServer({
     host,
     port,
-    registry,
+    metrics: registry,
     status: async () => {
       const health = await readHealth(context);
       return { isReady: health.status !== 'down', ...health };

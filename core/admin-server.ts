@@ -3,14 +3,15 @@ import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createAdaptorServer } from '@hono/node-server';
 import { Hono } from 'hono';
-import type { Registry } from './metrics.ts';
+import { Registry } from 'prom-client';
 
 export type AdminServer = { port: number; close(): Promise<void> };
 
 export type AdminServerOptions = {
   host: string;
   port: number;
-  registry: Registry;
+  /** What `/metrics` shows, and `/metrics.json` as JSON; or else the text of `/metrics` itself. */
+  metrics: Registry | (() => Promise<string>);
   /** What `/readyz` and `/status` say. */
   status: () => AdminStatus | Promise<AdminStatus>;
   /** Adds what one program alone has. */
@@ -29,12 +30,11 @@ export async function startAdminServer(options: AdminServerOptions): Promise<Adm
     return context.text(isReady ? 'ready\n' : 'not ready\n', isReady ? 200 : 503);
   });
   app.get('/status', async (context) => context.json(await options.status()));
-  app.get('/metrics', async (context) =>
-    context.body(await options.registry.metrics(), 200, { 'Content-Type': options.registry.contentType }),
-  );
+  addMetrics(app, options.metrics);
   options.addRoutes?.(app);
   const server = createAdaptorServer({ fetch: app.fetch, overrideGlobalObjects: false }) as Server;
-  server.listen(options.port, options.host);
+  // Exclusive: where several processes share what they listen on, each has its own of these.
+  server.listen({ port: options.port, host: options.host, exclusive: true });
   await once(server, 'listening');
   return {
     port: (server.address() as AddressInfo).port,
@@ -44,4 +44,13 @@ export async function startAdminServer(options: AdminServerOptions): Promise<Adm
         server.closeAllConnections();
       }),
   };
+}
+
+function addMetrics(app: Hono, metrics: AdminServerOptions['metrics']): void {
+  const read = typeof metrics === 'function' ? metrics : () => metrics.metrics();
+  app.get('/metrics', async (context) =>
+    context.body(await read(), 200, { 'Content-Type': Registry.PROMETHEUS_CONTENT_TYPE }),
+  );
+  if (typeof metrics === 'function') return;
+  app.get('/metrics.json', async (context) => context.json(await metrics.getMetricsAsJSON()));
 }

@@ -15,6 +15,13 @@ export async function closeAll(parts: readonly Closable[], log: Logger): Promise
   }
 }
 
+export type RunOptions = {
+  /** Time for everything to close, milliseconds. */
+  closeTimeoutMs: number;
+  /** Tells of another request to stop than a signal; it never counts as a second one. Default: signals alone. */
+  onStopRequest?: ((stop: () => void) => void) | undefined;
+};
+
 /**
  * Runs `start`, then waits for SIGINT or SIGTERM and closes what was started; a signal that comes during the start
  * is obeyed as soon as there is something to close. A start that fails prints one message and exits with code 1;
@@ -23,9 +30,9 @@ export async function closeAll(parts: readonly Closable[], log: Logger): Promise
 export async function runProgram(
   name: string,
   start: () => Promise<Closable>,
-  options: { closeTimeoutMs: number },
+  options: RunOptions,
 ): Promise<void> {
-  const stopRequested = listenForStop(name, options.closeTimeoutMs);
+  const stopRequested = listenForStop(name, options);
   try {
     const program = await start();
     stopRequested
@@ -40,19 +47,26 @@ export async function runProgram(
 }
 
 /** Resolves at the first signal; from then on the deadline runs, and a second signal ends the process. */
-function listenForStop(name: string, closeTimeoutMs: number): Promise<void> {
+function listenForStop(name: string, { closeTimeoutMs, onStopRequest }: RunOptions): Promise<void> {
   return new Promise((resolve) => {
     let isStopping = false;
-    const onSignal = (): void => {
-      if (isStopping) process.exit(1);
+    let isSignalled = false;
+    const stop = (): void => {
+      if (isStopping) return;
       isStopping = true;
       const onDeadline = (): never =>
         exitWith(`${name}: did not stop within ${closeTimeoutMs} ms, ending now`);
       setTimeout(onDeadline, closeTimeoutMs).unref();
       resolve();
     };
+    const onSignal = (): void => {
+      if (isSignalled) process.exit(1);
+      isSignalled = true;
+      stop();
+    };
     process.on('SIGINT', onSignal);
     process.on('SIGTERM', onSignal);
+    onStopRequest?.(stop);
   });
 }
 

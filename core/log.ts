@@ -1,7 +1,15 @@
+import cluster from 'node:cluster';
 import { pino, symbols, type Logger as PinoLogger } from 'pino';
 import { redact } from './redact.ts';
 
 export type Logger = PinoLogger;
+
+/**
+ * Several processes of one program write to the same stream. A pipe takes up to PIPE_BUF bytes in one piece (pipe(7)), so
+ * that whole lines in writes of at most that size never end up within one another; a single longer line may.
+ */
+const isStreamShared = cluster.isWorker;
+const PIPE_BUF = 4096;
 
 export type LogOptions = {
   /** Name of the program, a field of every line. */
@@ -24,7 +32,8 @@ export function createLogger({ program, level, isBuffered = false }: LogOptions)
     formatters: { log: redact },
   };
   if (!isBuffered) return pino(options, pino.destination({ fd: 2, sync: true }));
-  return pino(options, pino.destination({ fd: 2, sync: false, minLength: 4096, periodicFlush: 200 }));
+  const size = isStreamShared ? { minLength: 0, maxWrite: PIPE_BUF } : { minLength: 4096 };
+  return pino(options, pino.destination({ fd: 2, sync: false, periodicFlush: 200, ...size }));
 }
 
 /** A logger that writes nothing: for libraries used without one. */
@@ -57,6 +66,7 @@ export function infoLineWriter(log: Logger): LineWriter | undefined {
     batch = '';
   };
   const write = (line: string): void => {
+    if (isStreamShared && Buffer.byteLength(batch) + Buffer.byteLength(line) > PIPE_BUF) flush();
     batch += line;
     if (batch.length >= BATCH_LENGTH) flush();
     else timer ??= setTimeout(flush, BATCH_MS).unref();

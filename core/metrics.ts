@@ -1,6 +1,6 @@
-import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { AggregatorRegistry, collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 
-export type { Registry } from 'prom-client';
+export type { Counter, Registry } from 'prom-client';
 
 /** A registry for one program. Nothing registers itself globally, so several programs fit in one process. */
 export function createRegistry(options: { withProcessMetrics?: boolean } = {}): Registry {
@@ -9,6 +9,9 @@ export function createRegistry(options: { withProcessMetrics?: boolean } = {}): 
   return registry;
 }
 
+/** What `Registry.getMetricsAsJSON` answers. */
+export type MetricsJson = Awaited<ReturnType<Registry['getMetricsAsJSON']>>;
+
 type MetricOptions<Label extends string> = {
   registry: Registry;
   name: string;
@@ -16,6 +19,11 @@ type MetricOptions<Label extends string> = {
   /** Label values must come from closed sets: never a raw host, path or id. */
   labels?: readonly Label[];
 };
+
+/** Prometheus' text form of what several processes of one program count, each with a label that tells it from the others. */
+export function mergeMetrics(processes: readonly MetricsJson[]): Promise<string> {
+  return AggregatorRegistry.aggregate([...processes]).metrics();
+}
 
 /** A counter of the registry; asked for twice by name, it is the same one. */
 export function counter<Label extends string = never>(options: MetricOptions<Label>): Counter<Label> {

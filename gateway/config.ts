@@ -1,5 +1,5 @@
 import { isIP } from 'node:net';
-import { hostname } from 'node:os';
+import { availableParallelism, hostname } from 'node:os';
 import { z } from 'zod';
 import { cacheFields, toCacheConfig, type CacheConfig } from '../cache/config.ts';
 import { ConfigError, field, readEnvironment, type Environment } from '../core/env.ts';
@@ -13,12 +13,25 @@ const cidrList = field.list().refine((list) => list.every(isCidr), {
   error: 'must be a comma-separated list of addresses or CIDR ranges, such as 10.0.0.0/8',
 });
 
+const processes = field
+  .text()
+  .default('1')
+  .refine((text) => text === 'auto' || /^[1-9]\d{0,2}$/.test(text), {
+    error: 'must be a number from 1 to 999, or auto',
+  })
+  .transform((text) => (text === 'auto' ? availableParallelism() : Number(text)));
+
 /** The gateway's environment, read once at start. */
 export type GatewayConfig = Readonly<
   GatewayVariables & { cache: CacheConfig; store: StoreConfig; runnerClient: RunnerClientConfig }
 >;
 
 type GatewayVariables = {
+  /**
+   * Processes that serve on the same ports, for machines with several cores: a number, or `auto` for one for each core
+   * that this process may use. What bounds the gateway (memory, connections of one client) is split among them. Default 1.
+   */
+  GATEWAY_PROCESSES: number;
   /** Address to listen on for tenants' traffic. Default: every interface. */
   GATEWAY_HOST: string;
   /** Port of tenants' HTTP traffic; 0 takes a free one. Default 7777. */
@@ -78,6 +91,7 @@ type GatewayVariables = {
 };
 
 const ownFields = {
+  GATEWAY_PROCESSES: processes,
   GATEWAY_HOST: field.text().default('0.0.0.0'),
   GATEWAY_PORT: field.int(7777, 0, 65_535),
   HAS_TLS_SERVER: field.bool(false),

@@ -75,7 +75,7 @@ async function listen(config: GatewayConfig, running: Running): Promise<Gateway>
     await startAdminServer({
       host: config.GATEWAY_ADMIN_HOST,
       port: config.GATEWAY_ADMIN_PORT,
-      registry,
+      metrics: registry,
       status: () => ({ isReady: !isDraining, instance: config.GATEWAY_INSTANCE, cache: cache.state() }),
       addRoutes: (app) => addExplain(app, { edge, cache, deployDomain: config.ORIGAN_DEPLOY_DOMAIN }),
     }),
