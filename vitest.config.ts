@@ -6,10 +6,13 @@ const config: ViteUserConfig = defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     exclude: ['**/node_modules/**', 'test/fixtures/**'],
+    globalSetup: 'test/support/temp-root.ts',
     pool: 'forks',
     maxWorkers: 2,
     testTimeout: 60_000,
     hookTimeout: 120_000,
+    // What a test waits for comes when the machine has time for it: a test's own limit is the limit.
+    expect: { poll: { timeout: 50_000 } },
   },
 });
 

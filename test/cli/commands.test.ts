@@ -235,10 +235,14 @@ describe('logs', () => {
         entries: messages.map((text) => line(text)),
       });
     await append('1', '2');
-    const following = run(['logs', build.id, '-f', '-p', project, '--json']);
-    for (const message of ['3', '4', '5']) await append(message);
-    await api.send('PATCH', adminPaths.build(project, build.id), { status: 'completed' });
-    const { code, out } = await following;
+    const write = async (): Promise<void> => {
+      for (const message of ['3', '4', '5']) await append(message);
+      await api.send('PATCH', adminPaths.build(project, build.id), { status: 'completed' });
+    };
+    const [{ code, out }] = await Promise.all([
+      run(['logs', build.id, '-f', '-p', project, '--json']),
+      write(),
+    ]);
     const messages = out
       .trim()
       .split('\n')

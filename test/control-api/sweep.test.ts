@@ -175,13 +175,11 @@ describe('the sweeper', () => {
 
   it('lets deploys go on at the same time', async () => {
     const texts = Array.from({ length: 12 }, (_value, index) => `busy ${index % 3}`);
-    const sweeps = (async () => {
+    const sweeps = async (): Promise<void> => {
       for (let round = 0; round < 10; round += 1) await sweep();
-    })();
-    const results = await Promise.all(
-      texts.map((text, index) => deploy(api, 'site', [page(text)], { track: `t${index % 4}` })),
-    );
-    await sweeps;
+    };
+    const deploys = texts.map((text, index) => deploy(api, 'site', [page(text)], { track: `t${index % 4}` }));
+    const [results] = await Promise.all([Promise.all(deploys), sweeps()]);
     for (const { deployment } of results) {
       if (!deployment.isLive) continue;
       const { body } = await askConfig(api, deployment.previewHost);

@@ -142,7 +142,7 @@ describe('several requests on one connection', () => {
     client.socket.pause();
     const before = edge.answeredAtOnce();
     client.send(get('/large.bin').repeat(40));
-    await vi.waitFor(() => expect(edge.answeredAtOnce()).toBeGreaterThan(before));
+    await vi.waitFor(() => expect(edge.answeredAtOnce()).toBeGreaterThan(before), 50_000);
     // Visits of others come and go meanwhile; what this one sent ahead waits for it.
     for (let round = 0; round < 20; round += 1) await visit(edge.port, HOST, '/small.txt');
     expect(edge.answeredAtOnce() - before - 20).toBeLessThan(20);
@@ -170,12 +170,12 @@ describe('several requests on one connection', () => {
     await vi.waitFor(async () => {
       await look();
       expect(other.answeredAtOnce()).toBeGreaterThan(0);
-    });
+    }, 50_000);
     const client = await openRaw(other.port);
     client.socket.pause();
     const before = other.answeredAtOnce();
     client.send(get('/large.bin'));
-    await vi.waitFor(() => expect(other.answeredAtOnce()).toBeGreaterThan(before));
+    await vi.waitFor(() => expect(other.answeredAtOnce()).toBeGreaterThan(before), 50_000);
     const closed = other.close();
     client.socket.resume();
     expect((await client.response()).body.equals(LARGE)).toBe(true);

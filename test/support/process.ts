@@ -1,4 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process';
+import { tmpdir } from 'node:os';
 import { fileURLToPath } from 'node:url';
 
 /** The repository's root: where the programs are. */
@@ -40,7 +41,7 @@ process.on('exit', () => {
 export function startProcess(command: string, options: StartOptions = {}): StartedProcess {
   const child = spawn(command, options.args ?? [], {
     cwd: options.cwd ?? REPOSITORY,
-    env: { PATH: process.env['PATH'], HOME: process.env['HOME'], ...options.env },
+    env: { PATH: process.env['PATH'], HOME: process.env['HOME'], TMPDIR: tmpdir(), ...options.env },
     stdio: [options.stdin ?? 'ignore', 'pipe', options.stderr ?? 'pipe'],
   });
   running.add(child);

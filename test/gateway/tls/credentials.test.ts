@@ -69,7 +69,7 @@ test('a renewed one is used soon, and until then nobody waits', async () => {
   expect((await credentials.find(NAME))?.covers(NAME)).toBe(true);
   await vi.waitFor(async () => {
     expect((await credentials.find(NAME))?.covers(OTHER)).toBe(true);
-  });
+  }, 50_000);
 });
 
 test('while the bucket fails, or has what cannot be used, the one in memory stays', async () => {
@@ -101,7 +101,7 @@ test('names that nobody has cannot keep the bucket busy', async () => {
   store.gate = new Promise((resolve) => (open = resolve));
   const names = Array.from({ length: 500 }, (_, index) => `n${index}.example`);
   const looked = Promise.allSettled(names.map((name) => credentials.find(name)));
-  await vi.waitFor(() => expect(store.calls.length).toBeGreaterThan(0));
+  await vi.waitFor(() => expect(store.calls.length).toBeGreaterThan(0), 50_000);
   expect(store.calls.length).toBeLessThanOrEqual(32);
   open();
   const refused = (await looked).filter(({ status }) => status === 'rejected');
@@ -124,7 +124,7 @@ test('files are read again when they change; what cannot be used leaves the old 
   expect(credential.current().covers(NAME)).toBe(true);
   await copyFile(second.cert, certFile);
   await copyFile(second.key, keyFile);
-  await vi.waitFor(() => expect(credential.current().covers(OTHER)).toBe(true));
+  await vi.waitFor(() => expect(credential.current().covers(OTHER)).toBe(true), 50_000);
   expect(onRenewed).toHaveBeenCalledTimes(1);
   credential.close();
 });
