@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -12,6 +12,8 @@ export function setup(): () => void {
   const parent = tmpdir();
   for (const name of readdirSync(parent)) if (isLeftBehind(name)) remove(join(parent, name));
   const root = mkdtempSync(join(parent, `${PREFIX}${process.pid}-`));
+  // A Postgres that root starts runs as another user, who has to come through.
+  chmodSync(root, 0o711);
   const before = process.env['TMPDIR'];
   process.env['TMPDIR'] = root;
   return () => {
