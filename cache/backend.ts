@@ -43,9 +43,14 @@ export type Backend = {
   unclaim(name: string, token: string): Promise<void>;
   /**
    * Puts a tombstone in place of the entry; its revision is the higher of its own and the entry's. An entry of at
-   * least `keepRev` is newer than the purge and stays.
+   * least `keepRev` is newer than the purge and stays. With a `graceMs` above 0 a value is not replaced but marked as softly
+   * purged: it takes over the tombstone's nonce and the higher revision, loses its claim, and ends after that grace.
    */
-  purge(name: string, tombstone: Buffer, options: { ttlMs: number; keepRev: number }): Promise<void>;
+  purge(
+    name: string,
+    tombstone: Buffer,
+    options: { ttlMs: number; keepRev: number; graceMs: number },
+  ): Promise<void>;
   /** Stores only while the entry that has this stamp (see entry.ts) is the one that stands there. */
   replace(name: string, entry: Buffer, options: { ttlMs: number; stamp: string }): Promise<boolean>;
   /** What is stored under `name`, having stored `entry` there if nothing was. */

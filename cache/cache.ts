@@ -15,7 +15,20 @@ export type FallbackOptions = {
 /** A loader gets a signal that fires at the hard deadline. */
 export type Loader<Value> = (signal: AbortSignal) => Promise<Loaded<Value>>;
 
+/**
+ * `hard`: what is stored is gone, and no process serves it again. `soft`: it is stale, everywhere at once, and is served
+ * for as long as its family's grace while one process refreshes it; where there is no grace (permissions, tokens, "there
+ * is no such thing") it is gone. Either ends near copies, refuses fills that began before it, and is acknowledged.
+ */
+export type PurgeMode = 'soft' | 'hard';
+
 export type InvalidateOptions = {
+  /**
+   * Default `hard`. A soft purge never undoes a hard one: it marks what it finds, and finds nothing under a tombstone. A
+   * mapping of a domain that was softly purged goes on to be answered, `isStale`, while the control API is asked; that is
+   * the last one acknowledged, since each flip replaces what stands there, whatever its mark.
+   */
+  mode?: PurgeMode | undefined;
   /** An entry of at least this revision is newer than the invalidation and stays. */
   rev?: number | undefined;
   /** The same for several keys, in their order: each has a revision of its own. */
@@ -76,7 +89,10 @@ export type Cache = {
     loader: Loader<NoInfer<Value>>,
     options?: FallbackOptions,
   ): Promise<Resolved<Value>>;
-  /** Ends the value everywhere: no process serves what it replaced once this resolves with `isComplete`. */
+  /**
+   * Ends the value everywhere, or makes it stale (`mode`): once this resolves with `isComplete`, no process serves what it
+   * replaced, or serves it as fresh.
+   */
   invalidate(key: CacheKey<unknown>, options?: InvalidateOptions): Promise<Invalidation>;
   /** The same for several keys, with one announcement. */
   invalidateMany(keys: readonly CacheKey<unknown>[], options?: InvalidateOptions): Promise<Invalidation>;
@@ -95,7 +111,7 @@ export type Cache = {
   /** The same from memory alone, if that is allowed right now; else undefined. */
   peekTagVersions(project: string, tags: readonly string[]): string[] | undefined;
   /** Ends everything that carries the tag, whatever it is: O(1). `soft` only marks it stale. */
-  purgeTag(project: string, tag: string, mode?: 'soft' | 'hard'): Promise<Invalidation>;
+  purgeTag(project: string, tag: string, mode?: PurgeMode): Promise<Invalidation>;
 
   /** One owner at a time, with a fencing number; see lock.ts. */
   lock(key: LockKey): Promise<LockAttempt>;

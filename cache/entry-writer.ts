@@ -1,6 +1,7 @@
 import type { Clock } from '../core/clock.ts';
 import { toEdgeError, type EdgeError } from '../core/errors.ts';
 import type { Backend } from './backend.ts';
+import type { PurgeMode } from './cache.ts';
 import { encodeEntry, type Encoded } from './codec.ts';
 import type { CacheConfig } from './config.ts';
 import type { CacheKey } from './family.ts';
@@ -105,12 +106,17 @@ export class EntryWriter {
     return { ...filled, bytes, stamp: outcome.kind === 'stored' ? stamp : '', outcome };
   }
 
-  /** Ends the entry, and every load of it that is under way. @throws CacheFailure */
-  async purge(key: CacheKey<unknown>, rev: number): Promise<void> {
+  /** Ends the entry or marks it stale, and ends every load of it that is under way. @throws CacheFailure */
+  async purge(key: CacheKey<unknown>, { rev, mode }: { rev: number; mode: PurgeMode }): Promise<void> {
     const encoded = this.#encode(key, { kind: 'tombstone', rev, freshMs: 0, loadMs: 0 });
     if (encoded.kind === 'failed') throw encoded.cause;
     if (encoded.kind === 'too-large') return;
-    await this.#options.backend.purge(key.name, encoded.entry, { ttlMs: TOMBSTONE_MS, keepRev: rev });
+    const graceMs = mode === 'soft' ? key.family.graceMs : 0;
+    await this.#options.backend.purge(key.name, encoded.entry, {
+      ttlMs: TOMBSTONE_MS,
+      keepRev: rev,
+      graceMs,
+    });
   }
 
   #freshForMs(key: CacheKey<unknown>, ttlMs: number | undefined): number {

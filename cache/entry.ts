@@ -6,7 +6,7 @@ import { zstdCompressSync, zstdDecompressSync } from 'node:zlib';
  * near copy is confirmed by reading the header alone.
  *
  *     0  "o1"            format           46 written at, wall clock ms (13)
- *     2  v n t c         kind             59 fresh until, wall clock ms (13)
+ *     2  v s n t c       kind             59 fresh until, wall clock ms (13)
  *     3  j b J B         encoding         72 time it took to load, ms (6)
  *     4  schema version (4)               78 incarnation of the server (8)
  *     8  revision (16)                    86 nonce of the write (8)
@@ -16,7 +16,11 @@ export const HEADER_BYTES = 94;
 export const REV_AT = 8;
 export const CLAIM_AT = 24;
 export const TOKEN_LENGTH = 9;
+export const WRITTEN_AT = 46;
+export const FRESH_UNTIL_AT = 59;
+export const LOAD_MS_AT = 72;
 export const STAMP_AT = 78;
+export const NONCE_AT = 86;
 export const NO_CLAIM: string = '-'.repeat(TOKEN_LENGTH) + '0'.repeat(13);
 const NEVER_MS = 9_999_999_999_999;
 
@@ -29,6 +33,8 @@ export type EntryHead = {
   isCompressed: boolean;
   schemaVersion: number;
   rev: number;
+  /** A value that is stale, whatever its lifetime says. */
+  isSoftPurged: boolean;
   /** Undefined when nobody has claimed the next load. */
   claim: { token: string; untilMs: number } | undefined;
   writtenAtMs: number;
@@ -57,6 +63,7 @@ export type EntryFacts = {
 const KIND_LETTERS = { value: 'v', negative: 'n', tombstone: 't', claim: 'c' } as const;
 const LETTER_KINDS: Readonly<Record<string, EntryKind>> = {
   v: 'value',
+  s: 'value',
   n: 'negative',
   t: 'tombstone',
   c: 'claim',
@@ -89,18 +96,19 @@ export function decodeHead(bytes: Buffer): EntryHead | undefined {
   const kind = LETTER_KINDS[text.charAt(2)];
   if (kind === undefined || !text.startsWith('o1')) return undefined;
   const letter = text.charAt(3);
-  const freshUntilMs = Number(text.slice(59, 72));
+  const freshUntilMs = Number(text.slice(FRESH_UNTIL_AT, LOAD_MS_AT));
   return {
     kind,
     encoding: letter === 'b' || letter === 'B' ? 'binary' : 'json',
     isCompressed: letter === 'J' || letter === 'B',
     schemaVersion: Number(text.slice(4, 8)),
     rev: Number(text.slice(REV_AT, CLAIM_AT)),
+    isSoftPurged: text.charAt(2) === 's',
     claim: text.charAt(CLAIM_AT) === '-' ? undefined : decodeClaim(text),
-    writtenAtMs: Number(text.slice(46, 59)),
+    writtenAtMs: Number(text.slice(WRITTEN_AT, FRESH_UNTIL_AT)),
     freshUntilMs: freshUntilMs === NEVER_MS ? Number.POSITIVE_INFINITY : freshUntilMs,
-    loadMs: Number(text.slice(72, STAMP_AT)),
-    incarnation: text.slice(STAMP_AT, 86),
+    loadMs: Number(text.slice(LOAD_MS_AT, STAMP_AT)),
+    incarnation: text.slice(STAMP_AT, NONCE_AT),
     stamp: text.slice(STAMP_AT),
   };
 }

@@ -46,6 +46,7 @@ const families = {
       return parsed.kind === 'valid' ? parsed.manifest : undefined;
     },
     freshMs: IMMUTABLE_MS,
+    graceMs: 10 * MINUTE,
     negativeMs: 10 * SECOND,
     maxBytes: 16 * MIB,
     near: 'immutable',
@@ -54,6 +55,7 @@ const families = {
   deploymentMetadata: jsonFamily<DeploymentMetadata>(deploymentMetadataSchema, {
     name: 'deployment-metadata',
     freshMs: IMMUTABLE_MS,
+    graceMs: 10 * MINUTE,
     negativeMs: 10 * SECOND,
     maxBytes: 4 * MIB,
     near: 'immutable',

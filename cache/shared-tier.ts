@@ -61,7 +61,7 @@ export class SharedTier {
     if (!this.#isCredible(key, head)) return NOTHING_USABLE;
     const nowMs = this.#clock.nowMs();
     const ageMs = Math.max(0, nowMs - head.writtenAtMs);
-    const isFresh = nowMs < head.freshUntilMs;
+    const isFresh = !head.isSoftPurged && nowMs < head.freshUntilMs;
     if (head.kind === 'negative') return isFresh ? { kind: 'absent', head, ageMs } : NOTHING_USABLE;
     if (head.kind !== 'value' || nowMs >= head.freshUntilMs + key.family.graceMs) return NOTHING_USABLE;
     const value = decodeValue(key, head, bytes);

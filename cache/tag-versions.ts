@@ -1,6 +1,7 @@
 import type { Clock } from '../core/clock.ts';
 import { toEdgeError } from '../core/errors.ts';
 import type { Backend } from './backend.ts';
+import type { PurgeMode } from './cache.ts';
 import { decodeValue, encodeEntry } from './codec.ts';
 import { decodeHead } from './entry.ts';
 import { familyTtlMs } from './freshness.ts';
@@ -51,7 +52,7 @@ export class TagStore {
   }
 
   /** Replaces the generation, then the version; the caller announces both. @throws CacheFailure */
-  async purge(project: string, tag: string, mode: 'soft' | 'hard'): Promise<void> {
+  async purge(project: string, tag: string, mode: PurgeMode): Promise<void> {
     await this.#purgeHard(keys.tag(project, generationTag(tag)));
     const key = keys.tag(project, tag);
     await (mode === 'hard' ? this.#purgeHard(key) : this.#purgeSoft(key));

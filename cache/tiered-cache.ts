@@ -12,6 +12,7 @@ import type {
   InvalidateOptions,
   InvalidationListener,
   Loader,
+  PurgeMode,
 } from './cache.ts';
 import { ColdBudget } from './cold-budget.ts';
 import type { CacheConfig } from './config.ts';
@@ -225,10 +226,9 @@ export class TieredCache implements Cache {
     wanted: readonly CacheKey<unknown>[],
     options: InvalidateOptions = {},
   ): Promise<Invalidation> {
+    const { mode = 'hard', rev = 0, revs } = options;
     return this.#invalidator.run(wanted, options, () =>
-      Promise.all(
-        wanted.map((key, index) => this.#writer.purge(key, options.revs?.[index] ?? options.rev ?? 0)),
-      ),
+      Promise.all(wanted.map((key, index) => this.#writer.purge(key, { rev: revs?.[index] ?? rev, mode }))),
     );
   }
 
@@ -248,7 +248,7 @@ export class TieredCache implements Cache {
     return this.#tags.peek(project, tags);
   }
 
-  purgeTag(project: string, tag: string, mode: 'soft' | 'hard' = 'hard'): Promise<Invalidation> {
+  purgeTag(project: string, tag: string, mode: PurgeMode = 'hard'): Promise<Invalidation> {
     const purged = [keys.tag(project, generationTag(tag)), keys.tag(project, tag)];
     return this.#invalidator.run(purged, {}, () => this.#tags.purge(project, tag, mode));
   }

@@ -1,6 +1,17 @@
 import { LRUCache } from 'lru-cache';
 import type { ListLimits, ListNumbering } from '../backend.ts';
-import { CLAIM_AT, HEADER_BYTES, REV_AT, STAMP_AT, TOKEN_LENGTH, encodeClaim } from '../entry.ts';
+import {
+  CLAIM_AT,
+  FRESH_UNTIL_AT,
+  HEADER_BYTES,
+  LOAD_MS_AT,
+  NONCE_AT,
+  REV_AT,
+  STAMP_AT,
+  TOKEN_LENGTH,
+  WRITTEN_AT,
+  encodeClaim,
+} from '../entry.ts';
 import { systemClock, type Clock } from '../../core/clock.ts';
 import { MemoryBus } from './memory-bus.ts';
 
@@ -96,14 +107,20 @@ export class MemoryServer {
     else this.#replaceClaim(name, current, encodeClaim(undefined));
   }
 
-  purge(name: string, tombstone: Buffer, options: { ttlMs: number; keepRev: number }): void {
+  purge(
+    name: string,
+    tombstone: Buffer,
+    { ttlMs, keepRev, graceMs }: { ttlMs: number; keepRev: number; graceMs: number },
+  ): void {
     const current = this.get(name);
-    const currentRev = current === undefined ? '' : revOf(current);
-    const kind = current?.toString('latin1', 2, 3);
-    if ((kind === 'v' || kind === 'n') && options.keepRev > 0 && Number(currentRev) >= options.keepRev)
-      return;
-    const isBehind = currentRev > revOf(tombstone);
-    this.set(name, isBehind ? withRev(tombstone, currentRev) : tombstone, options.ttlMs);
+    if (current === undefined) return this.set(name, tombstone, ttlMs);
+    const kind = current.toString('latin1', 2, 3);
+    const currentRev = revOf(current);
+    if ((kind === 'v' || kind === 'n') && keepRev > 0 && Number(currentRev) >= keepRev) return;
+    const grave = currentRev > revOf(tombstone) ? withRev(tombstone, currentRev) : tombstone;
+    const isValue = kind === 'v' || kind === 's';
+    if (!isValue || graceMs === 0) return this.set(name, grave, ttlMs);
+    this.set(name, softPurged(current, grave), Math.min(graceMs, this.ttlMs(name) ?? 0));
   }
 
   replace(name: string, entry: Buffer, options: { ttlMs: number; stamp: string }): boolean {
@@ -197,6 +214,19 @@ const revOf = (bytes: Buffer): string => bytes.toString('latin1', REV_AT, CLAIM_
 function withRev(entry: Buffer, rev: string): Buffer {
   const copy = Buffer.from(entry);
   copy.write(rev, REV_AT, 'latin1');
+  return copy;
+}
+
+/** The value, stale from the purge on. */
+function softPurged(value: Buffer, grave: Buffer): Buffer {
+  const copy = Buffer.from(value);
+  copy.write('s', 2, 'latin1');
+  grave.copy(copy, REV_AT, REV_AT, CLAIM_AT + 22);
+  const purgedAt = grave.toString('latin1', WRITTEN_AT, FRESH_UNTIL_AT);
+  if (purgedAt < value.toString('latin1', FRESH_UNTIL_AT, LOAD_MS_AT)) {
+    copy.write(purgedAt, FRESH_UNTIL_AT, 'latin1');
+  }
+  grave.copy(copy, NONCE_AT, NONCE_AT, HEADER_BYTES);
   return copy;
 }
 

@@ -124,8 +124,9 @@ function compareCommands(
     unclaim: async (name, token) => {
       await run(scripts.UNCLAIM, name, [token]);
     },
-    purge: async (name, tombstone, { ttlMs, keepRev }) => {
-      await run(scripts.PURGE, name, [tombstone, Math.ceil(ttlMs), String(keepRev).padStart(16, '0')]);
+    purge: async (name, tombstone, { ttlMs, keepRev, graceMs }) => {
+      const keepText = String(keepRev).padStart(16, '0');
+      await run(scripts.PURGE, name, [tombstone, Math.ceil(ttlMs), keepText, Math.ceil(graceMs)]);
     },
     replace: async (name, entry, { ttlMs, stamp }) =>
       (await run(scripts.REPLACE, name, [entry, Math.ceil(ttlMs), stamp])) === 1,

@@ -59,20 +59,35 @@ else redis.call('SETRANGE', KEYS[1], 24, '${NO_CLAIM}') end
 return 1`,
 );
 
-// A server out of memory refuses the tombstone but never the DEL: a purge must not fail for want of memory.
+// A soft purge (ARGV[4]: its grace) changes the header of a value in one write: the claim is gone, the nonce is another,
+// the revision the higher one. A server out of memory refuses that and the tombstone but never the DEL: a purge must not
+// fail for want of memory.
 export const PURGE: Script = script(
   'purge',
-  `local head = redis.call('GETRANGE', KEYS[1], 2, 23)
+  `local head = redis.call('GETRANGE', KEYS[1], 0, ${HEADER_BYTES - 1})
 local grave = ARGV[1]
-if #head == 22 then
-  local kind = string.sub(head, 1, 1)
-  local rev = string.sub(head, 7, 22)
+local reply
+if #head == ${HEADER_BYTES} then
+  local kind = string.sub(head, 3, 3)
+  local rev = string.sub(head, 9, 24)
   if (kind == 'v' or kind == 'n') and ARGV[3] ~= '0000000000000000' and rev >= ARGV[3] then return 0 end
   if rev > string.sub(grave, 9, 24) then
     grave = string.sub(grave, 1, 8) .. rev .. string.sub(grave, 25)
   end
+  if (kind == 'v' or kind == 's') and ARGV[4] ~= '0' then
+    local fresh = string.sub(head, 60, 72)
+    local purged = string.sub(grave, 47, 59)
+    if purged < fresh then fresh = purged end
+    local stale = 's' .. string.sub(head, 4, 8) .. string.sub(grave, 9, 46) .. string.sub(head, 47, 59) .. fresh
+      .. string.sub(head, 73, 86) .. string.sub(grave, 87, 94)
+    reply = redis.pcall('SETRANGE', KEYS[1], 2, stale)
+    if type(reply) == 'number' then
+      if redis.call('PTTL', KEYS[1]) > tonumber(ARGV[4]) then redis.call('PEXPIRE', KEYS[1], ARGV[4]) end
+      return 1
+    end
+  end
 end
-local reply = redis.pcall('SET', KEYS[1], grave, 'PX', ARGV[2])
+reply = redis.pcall('SET', KEYS[1], grave, 'PX', ARGV[2])
 if type(reply) == 'table' and reply.err then redis.call('DEL', KEYS[1]) end
 return 1`,
 );

@@ -4,10 +4,12 @@ import { keyNames } from '../../cache/redis/key-names.ts';
 import { keys } from '../../cache/keys.ts';
 import { cacheConformance, site } from './cache-conformance.ts';
 import { listConformance } from './list-conformance.ts';
+import { softPurgeConformance } from './soft-purge-conformance.ts';
 import { clusterRig, until } from './rigs.ts';
 
 describe('on a cluster of three primaries', () => cacheConformance(clusterRig));
 describe('lists on a cluster of three primaries', () => listConformance(clusterRig));
+describe('soft purges on a cluster of three primaries', () => softPurgeConformance(clusterRig));
 
 describe('names on a cluster', () => {
   const names = keyNames('prod:', true);

@@ -38,6 +38,7 @@ const ALLOWED_IN_SCRIPTS = [
   'lrange',
   'ltrim',
   'pexpire',
+  'pttl',
   'publish',
   'rpush',
   'set',
@@ -114,8 +115,11 @@ async function useEverything(rig: Rig): Promise<void> {
   await cache.exists(keys.userOrgs('a'));
   await cache.del([keys.userOrgs('a')]);
   await cache.invalidate(key, { rev: 3 });
+  await cache.set(key, site('d3', 3));
+  await cache.invalidate(key, { mode: 'soft' });
   await cache.tagVersions('p', ['t']);
   await cache.purgeTag('p', 't');
+  await cache.purgeTag('p', 't', 'soft');
   const attempt = await cache.lock(keys.lock('x'));
   if (attempt.kind === 'acquired') await attempt.lock.release();
   const line = { timestamp: '', level: '', message: '' };
