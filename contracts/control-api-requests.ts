@@ -92,5 +92,10 @@ export const purgeSchema: z.ZodType<Purge> = z.discriminatedUnion('kind', [
     tags: z.array(z.string().min(1).max(1024)).min(1).max(64),
     isSoft,
   }),
+  z.strictObject({
+    kind: z.literal('keys'),
+    keys: z.array(z.string().min(1).max(1024)).min(1).max(64),
+    isSoft,
+  }),
   z.strictObject({ kind: z.literal('project'), isSoft }),
 ]);

@@ -222,12 +222,16 @@ export type Deleted = {
   bytes: number;
 };
 
-/** What to end. `isSoft`: stored responses become stale instead of going away. */
+/**
+ * What to end. `isSoft`: it becomes stale instead of going away, and is served for its grace while it is refreshed. `keys`
+ * are names of the cache's catalogue, of what is the project's.
+ */
 export type Purge = (
   | { kind: 'domain'; host: string }
   | { kind: 'deployment'; deploymentId: string }
   | { kind: 'urls'; urls: string[] }
   | { kind: 'tags'; tags: string[] }
+  | { kind: 'keys'; keys: string[] }
   | { kind: 'project' }
 ) & { isSoft?: boolean | undefined };
 

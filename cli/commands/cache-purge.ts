@@ -15,6 +15,7 @@ type PurgeFlags = ProjectOptions & {
   deployment?: string;
   url: string[];
   tag: string[];
+  key: string[];
   soft?: boolean;
   all?: boolean;
 };
@@ -25,13 +26,14 @@ const PURGE_TIMEOUT_MS = 60_000;
 export function purgeCommand(context: CliContext): Command {
   return projectCommand(
     'purge',
-    'end what is cached: of a domain, a deployment, addresses, tags or the whole project',
+    'end what is cached: of a domain, a deployment, addresses, tags, keys or the whole project',
   )
     .option('--domain <host>', 'what this host shows, and what functions answered for it')
     .option('--deployment <id>', 'everything kept of this deployment')
     .option('--url <url>', 'what functions answered at this address (repeatable)', collect, [])
     .option('--tag <tag>', 'every response that carries it (repeatable)', collect, [])
-    .option('--soft', 'mark responses stale instead of removing them')
+    .option('--key <key>', 'one key of the cache, such as domain:HOST (repeatable)', collect, [])
+    .option('--soft', 'make it stale instead: served while it is refreshed')
     .option('--all', 'everything of the project')
     .action(async (_, command: Command) => {
       const flags = command.optsWithGlobals<PurgeFlags>();
@@ -51,11 +53,18 @@ export function purgeCommand(context: CliContext): Command {
 }
 
 async function toPurge(client: ControlApiClient, project: string, flags: PurgeFlags): Promise<Purge> {
-  const { domain, deployment, url, tag, soft = false, all = false } = flags;
+  const { domain, deployment, url, tag, key, soft = false, all = false } = flags;
   const mode = soft ? { isSoft: true } : {};
-  const named = [domain !== undefined, deployment !== undefined, url.length > 0, tag.length > 0, all];
+  const named = [
+    domain !== undefined,
+    deployment !== undefined,
+    url.length > 0,
+    tag.length > 0,
+    key.length > 0,
+    all,
+  ];
   if (named.filter(Boolean).length !== 1) {
-    const options = '--domain, --deployment, --url, --tag and --all';
+    const options = '--domain, --deployment, --url, --tag, --key and --all';
     throw new CliError('USAGE', `One of ${options} must say what to purge.`, { exitCode: EXIT.usage });
   }
   if (domain !== undefined) return { kind: 'domain', host: requireDomain(domain), ...mode };
@@ -63,6 +72,7 @@ async function toPurge(client: ControlApiClient, project: string, flags: PurgeFl
     return { kind: 'deployment', deploymentId: await findDeploymentId(client, project, deployment), ...mode };
   }
   if (url.length > 0) return { kind: 'urls', urls: url, ...mode };
+  if (key.length > 0) return { kind: 'keys', keys: key, ...mode };
   return tag.length > 0 ? { kind: 'tags', tags: tag, ...mode } : { kind: 'project', ...mode };
 }
 

@@ -1,4 +1,5 @@
 import { and, eq, isNotNull } from 'drizzle-orm';
+import type { PurgeMode } from '../../cache/cache.ts';
 import type { CacheKey } from '../../cache/keys.ts';
 import { keys, keysOfDeployment } from '../../cache/keys.ts';
 import type { Invalidation } from '../../cache/lookup.ts';
@@ -9,10 +10,11 @@ import { domains } from '../database/schema.ts';
 import { findOwnDomain } from '../domains/find-domain.ts';
 import type { ProjectRow } from '../projects/project.ts';
 import { getDeployment } from './deployment.ts';
+import { ownKey } from './own-keys.ts';
 import { recentBuildsOf } from './recent-by-host.ts';
 import { tagsOfUrl } from './url-tags.ts';
 
-/** Ends what caches have: mappings of hosts, what is kept of a deployment, stored responses by their tags. */
+/** Ends what caches have, or makes it stale: mappings of hosts, what is kept of a deployment, stored responses by their tags. */
 export async function purge(
   context: Context,
   { project, body }: { project: ProjectRow; body: Purge },
@@ -34,16 +36,17 @@ export async function purge(
 type Ended = { ended: number; outcome: Invalidation };
 
 async function endWhatIsNamed(context: Context, project: ProjectRow, body: Purge): Promise<Ended[]> {
-  const endTags = (tags: readonly string[]): Promise<Ended[]> =>
-    endEachTag(context, { project, tags, mode: body.isSoft === true ? 'soft' : 'hard' });
+  const mode = body.isSoft === true ? 'soft' : 'hard';
+  const endTags = (tags: readonly string[]): Promise<Ended[]> => endEachTag(context, { project, tags, mode });
+  const end = (ended: readonly CacheKey<unknown>[]): Promise<Ended> => endKeys(context, ended, mode);
   switch (body.kind) {
     case 'domain': {
       const { host, ids } = await shownAt(context, project, body.host);
-      return [await endKeys(context, [keys.domain(host)]), ...(await endTags(ids.map(deploymentTag)))];
+      return [await end([keys.domain(host)]), ...(await endTags(ids.map(deploymentTag)))];
     }
     case 'deployment': {
       const { id } = await getDeployment(context.db, project, body.deploymentId);
-      return [await endKeys(context, keysOfDeployment(id)), ...(await endTags([deploymentTag(id)]))];
+      return [await end(keysOfDeployment(id)), ...(await endTags([deploymentTag(id)]))];
     }
     case 'urls': {
       const tags = await Promise.all(body.urls.map((url) => tagsOfUrl(context, project, url)));
@@ -51,10 +54,13 @@ async function endWhatIsNamed(context: Context, project: ProjectRow, body: Purge
     }
     case 'tags':
       return await endTags(body.tags);
+    case 'keys': {
+      return [await end(await Promise.all(body.keys.map((name) => ownKey(context, project, name))))];
+    }
     case 'project': {
       const { hosts, ids } = await shownBy(context, project);
       const ended = [...hosts.map((host) => keys.domain(host)), ...ids.flatMap(keysOfDeployment)];
-      return [await endKeys(context, ended), ...(await endTags(ids.map(deploymentTag)))];
+      return [await end(ended), ...(await endTags(ids.map(deploymentTag)))];
     }
     default:
       return body satisfies never;
@@ -85,11 +91,15 @@ async function shownBy({ db }: Context, project: ProjectRow): Promise<{ hosts: s
   return { hosts: rows.map(({ host }) => host), ids: [...ids] };
 }
 
-async function endKeys({ cache }: Context, ended: readonly CacheKey<unknown>[]): Promise<Ended> {
-  return { ended: ended.length, outcome: await cache.invalidateMany(ended) };
+async function endKeys(
+  { cache }: Context,
+  ended: readonly CacheKey<unknown>[],
+  mode: PurgeMode,
+): Promise<Ended> {
+  return { ended: ended.length, outcome: await cache.invalidateMany(ended, { mode }) };
 }
 
-type Tags = { project: ProjectRow; tags: readonly string[]; mode: 'soft' | 'hard' };
+type Tags = { project: ProjectRow; tags: readonly string[]; mode: PurgeMode };
 
 async function endEachTag({ cache }: Context, { project, tags, mode }: Tags): Promise<Ended[]> {
   const outcomes = [...new Set(tags)].map((tag) => cache.purgeTag(project.id, tag, mode));

@@ -90,7 +90,8 @@ export const projectOperations: readonly Operation[] = [
   projectOperation(
     {
       name: 'projects.purge',
-      summary: 'Ends what caches have of a project: of a domain, a deployment, addresses, tags, or all of it',
+      summary:
+        'Ends what caches have of a project: of a domain, a deployment, addresses, tags, keys, or all of it',
       method: 'POST',
       path: '/projects/:project/purge',
       right: 'deploy',

@@ -31,7 +31,11 @@ it('a soft purge that a gateway has not heard of ends its near copy when that is
   const gateway = openCache(defaultCacheConfig(), { ...parts, holdsLease: true });
   await gateway.connect();
   // So large that its header is asked for, not the whole value.
-  const resources = Array.from({ length: 500 }, (_, index) => ({ path: `/file-${index}.html` }));
+  const resources = Array.from({ length: 500 }, (_, index) => ({
+    kind: 'static' as const,
+    urlPath: `/file-${index}.html`,
+    resourcePath: `/file-${index}.html`,
+  }));
   const value = { ...site('d1', 1), config: { version: 1 as const, resources } };
   await gateway.getWithFallback(KEY, async () => ({ kind: 'found', value }));
   expect(gateway.peek(KEY)).toBeDefined();

@@ -1,11 +1,17 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Cache } from '../../cache/cache.ts';
+import { keys, type CacheKey } from '../../cache/keys.ts';
+import { openCache } from '../../cache/open-cache.ts';
+import type { Manifest } from '../../contracts/manifest.ts';
 import { apiPaths, type Purge, type PurgeResult } from '../../contracts/control-api.ts';
+import { configFor, silentParts } from '../cache/rigs.ts';
 import { startCacheServer, type CacheServer } from '../support/cache-server.ts';
 import { talkTo, type Reply } from '../support/control-api.ts';
 import { deployFolder } from '../support/deploy-folder.ts';
 import { origan, type CliRun } from '../support/run-cli.ts';
 import { startSystem, type System } from '../support/system.ts';
 import { visit } from '../support/visit.ts';
+import { waitUntil } from '../support/wait-until.ts';
 
 // What two gateways keep of functions' answers, purged in every way there is: the next request calls the function again.
 
@@ -19,11 +25,13 @@ const FUNCTION = `export default (request) => new Response(crypto.randomUUID(), 
 });`;
 
 let cacheServer: CacheServer;
+let cache: Cache;
 let system: System;
 let deploymentId: string;
 
 beforeAll(async () => {
   cacheServer = await startCacheServer();
+  cache = await openClient();
   system = await startSystem({ gateways: 2, env: { CACHE_URL: cacheServer.url } });
   const { url: apiUrl } = system.controlApi;
   const files = {
@@ -39,8 +47,15 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await system?.close();
+  await cache?.close();
   await cacheServer?.close();
 });
+
+async function openClient(): Promise<Cache> {
+  const client = openCache(configFor(cacheServer.url), silentParts());
+  await client.connect();
+  return client;
+}
 
 type Seen = { text: string; status: string };
 
@@ -92,6 +107,70 @@ describe('a purge by the control API', () => {
     expect(first.status).toMatch(/fwd=stale; fwd-status=200; stored/);
   });
 
+  describe('of what is known of builds', () => {
+    const mapping = keys.domain(HOST);
+    const manifest = (): CacheKey<Manifest> => keys.deploymentConfig(deploymentId);
+    const both = (): CacheKey<unknown>[] => [mapping, manifest()];
+    const kinds: [name: string, body: () => Purge, wanted: () => CacheKey<unknown>[]][] = [
+      ['domain', () => ({ kind: 'domain', host: HOST }), () => [mapping]],
+      ['deployment', () => ({ kind: 'deployment', deploymentId }), () => [manifest()]],
+      ['key', () => ({ kind: 'keys', keys: both().map(({ name }) => name) }), both],
+      ['project', () => ({ kind: 'project' }), both],
+    ];
+
+    async function stateOf(wanted: readonly CacheKey<unknown>[]): Promise<string> {
+      // One that has no copies of its own.
+      const looker = await openClient();
+      const found = await looker.getMany(wanted);
+      await looker.close();
+      const states = found.map((lookup) =>
+        lookup.kind === 'hit' ? (lookup.isStale ? 'stale' : 'fresh') : lookup.kind,
+      );
+      return [...new Set(states)].join();
+    }
+
+    async function fill(): Promise<void> {
+      await cache.set(manifest(), { version: 1, resources: [] });
+      await waitUntil(async () => {
+        await Promise.all([look('/b', 0), look('/b', 1)]);
+        return (await stateOf(both())) === 'fresh';
+      });
+    }
+
+    // Again where a gateway, confirming what it used a moment ago, asked anew before this could look.
+    const untilSeen = (body: Purge, wanted: readonly CacheKey<unknown>[], state: string): Promise<void> =>
+      waitUntil(async () => {
+        await fill();
+        expect(await purge(body)).toMatchObject({ isComplete: true, acknowledged: { length: 2 } });
+        return (await stateOf(wanted)) === state;
+      });
+
+    test.each(kinds)('soft, by %s: stale until a gateway has asked anew', async (_name, body, wanted) => {
+      await untilSeen({ ...body(), isSoft: true }, wanted(), 'stale');
+      for (const gateway of [0, 1]) expect((await look('/', gateway)).text).toBe('a page');
+      await waitUntil(async () => (await stateOf([mapping])) === 'fresh');
+    });
+
+    test.each(kinds)('hard, by %s: gone', async (_name, body, wanted) => {
+      await untilSeen(body(), wanted(), 'miss');
+      for (const gateway of [0, 1]) expect((await look('/', gateway)).text).toBe('a page');
+    });
+  });
+
+  test('by key takes no key of anybody else, and none that is no project’s', async () => {
+    const { send } = talkTo(system.controlApi.url);
+    const statusOf = async (name: string): Promise<number> => {
+      const body = { kind: 'keys', keys: [name] };
+      return (await send('POST', apiPaths.purge(PROJECT), body, system.token)).status;
+    };
+    expect(await statusOf(`domain:${OTHER_HOST}`)).toBe(404);
+    expect(await statusOf(`deployment:${crypto.randomUUID()}:config`)).toBe(404);
+    const unknown = ['domain:', 'bus', 'hot:keys', 'user:1:orgs', 'deployment:1:config', 'project:x:config'];
+    for (const name of unknown) expect([name, await statusOf(name)]).toEqual([name, 400]);
+    expect(await statusOf(`project:${PROJECT}:config`)).toBe(200);
+    expect(await statusOf(`response:${deploymentId}:abc`)).toBe(200);
+  });
+
   test('names every gateway that confirmed', async () => {
     const { acknowledged } = await purge({ kind: 'tags', tags: ['news'] });
     expect(acknowledged).toHaveLength(2);
@@ -139,7 +218,7 @@ describe('a purge by the control API', () => {
     expect(await reply.json()).toMatchObject({ result: { data: { json: { isComplete: true } } } });
     expect((await look('/a', 0)).text).not.toBe(before);
     const description = JSON.stringify(await (await fetch(`${url}/v1/openapi.json`)).json());
-    for (const kind of ['domain', 'deployment', 'urls', 'tags', 'project']) {
+    for (const kind of ['domain', 'deployment', 'urls', 'tags', 'keys', 'project']) {
       expect(description).toContain(`"kind":{"type":"string","const":"${kind}"}`);
     }
   });
@@ -165,6 +244,18 @@ describe('origan cache purge', () => {
     expect((await look('/a', 1)).text).not.toBe(before);
   });
 
+  test('--key', async () => {
+    const name = `domain:${HOST}`;
+    await waitUntil(async () => {
+      await look('/b', 0);
+      expect((await run('--key', name, '--soft')).out).toMatch(/1 key ended on 2 of 2 gateways after/);
+      const found = await cache.get(keys.domain(HOST));
+      return found.kind === 'hit' && found.isStale;
+    });
+    expect((await run('--key', name)).code).toBe(0);
+    expect(await run('--key', 'bus')).toMatchObject({ code: 2, err: expect.stringMatching(/no key of/) });
+  });
+
   test('--deployment takes the beginning of an id', async () => {
     const before = await keep('/a');
     expect((await run('--deployment', deploymentId.slice(0, 8))).code).toBe(0);
@@ -182,7 +273,7 @@ describe('origan cache purge', () => {
     });
     expect(await run()).toMatchObject({
       code: 2,
-      err: expect.stringMatching(/--url, --tag and --all must say/),
+      err: expect.stringMatching(/--url, --tag, --key and --all must say/),
     });
   });
 });
