@@ -53,6 +53,11 @@ export type Backend = {
   ): Promise<void>;
   /** Stores only while the entry that has this stamp (see entry.ts) is the one that stands there. */
   replace(name: string, entry: Buffer, options: { ttlMs: number; stamp: string }): Promise<boolean>;
+  /**
+   * Stores `first`, and `second` where something stands under its name, in one step; answers whether something did. Both
+   * names share their first two segments. A server out of memory removes what it cannot replace.
+   */
+  supersede(first: NamedEntry, second: NamedEntry, ttlMs: number): Promise<boolean>;
   /** What is stored under `name`, having stored `entry` there if nothing was. */
   ensure(name: string, entry: Buffer, ttlMs: number): Promise<Buffer>;
   remove(names: readonly string[]): Promise<number>;
@@ -67,6 +72,8 @@ export type Backend = {
   /** Fields of the server's INFO; those that a server lacks are missing. */
   info(): Promise<ReadonlyMap<string, string>>;
 };
+
+export type NamedEntry = { name: string; entry: Buffer };
 
 export type ListLimits = {
   maxItems: number;

@@ -113,6 +113,13 @@ export type Cache = {
   /** Ends everything that carries the tag, whatever it is: O(1). `soft` only marks it stale. */
   purgeTag(project: string, tag: string, mode?: PurgeMode): Promise<Invalidation>;
 
+  /**
+   * A hard purge of what changes often and is seldom stored (an address that is written to). Gateways are told, and waited
+   * for, only where the tag's version was ever read; where it was not, nothing carries it, and what is only about to
+   * finds its generation changed. Answers whether the cache server has taken it: if not, it must be said again.
+   */
+  purgeTagIfRead(project: string, tag: string): Promise<boolean>;
+
   /** One owner at a time, with a fencing number; see lock.ts. */
   lock(key: LockKey): Promise<LockAttempt>;
   /** Appends to a capped list, oldest first. */

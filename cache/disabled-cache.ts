@@ -30,6 +30,8 @@ export function disabledCache(): Cache {
     tagVersions: async () => ({ kind: 'error', cause }),
     peekTagVersions: () => undefined,
     purgeTag: async () => NOTHING_DONE,
+    // Nothing is kept that could be owed a purge.
+    purgeTagIfRead: async () => true,
     warm: async () => 0,
     warmEverywhere: async () => undefined,
     warmHot: async () => 0,

@@ -6,6 +6,11 @@ import type { CacheKey } from './family.ts';
 import type { Invalidation } from './lookup.ts';
 import type { Statistics } from './statistics.ts';
 
+/** No other process can have a copy of what was ended. */
+export const NOBODY_CONCERNED: unique symbol = Symbol('nobody concerned');
+
+const COMPLETE: Invalidation = { acknowledged: [], expired: [], isComplete: true, durationMs: 0 };
+
 export type InvalidatorOptions = {
   announcer: Announcer;
   clock: Clock;
@@ -36,21 +41,26 @@ export class Invalidator {
     if (!this.#options.isSolo) this.#options.announcer.watch();
   }
 
-  /** `endShared` ends the values in the shared cache; where it fails, what is near ends all the same. */
+  /**
+   * `endShared` ends the values in the shared cache; where it fails, what is near ends all the same. Where it answers
+   * NOBODY_CONCERNED, no other process is told.
+   */
   async run(
     wanted: readonly CacheKey<unknown>[],
     options: InvalidateOptions,
     endShared: () => Promise<unknown>,
   ): Promise<Invalidation> {
     const startedAtMs = this.#options.clock.monotonicMs();
+    let ended: unknown;
     try {
-      await endShared();
+      ended = await endShared();
     } catch {
       // The state of the connection is logged where it changes; the caller sees that this is not complete.
       for (const key of wanted) this.receive(nameOf(key));
       return this.#incomplete(startedAtMs);
     }
     for (const key of wanted) this.receive(nameOf(key));
+    if (ended === NOBODY_CONCERNED) return COMPLETE;
     try {
       return await this.#announce(wanted, options);
     } catch {
@@ -76,9 +86,7 @@ export class Invalidator {
   async #announce(wanted: readonly CacheKey<unknown>[], options: InvalidateOptions): Promise<Invalidation> {
     const { announcer, statistics, leaseMs, isSolo } = this.#options;
     const announced = wanted.filter((key) => key.family.isAnnounced);
-    if (announced.length === 0 || isSolo) {
-      return { acknowledged: [], expired: [], isComplete: true, durationMs: 0 };
-    }
+    if (announced.length === 0 || isSolo) return COMPLETE;
     const invalidation = await announcer.announce(encodeMessage('drop', announced.map(nameOf)), {
       waitMs: options.waitMs ?? leaseMs * 2,
       isFirst: options.isFirst ?? false,

@@ -1,5 +1,5 @@
 import type { Clock } from '../core/clock.ts';
-import { toEdgeError } from '../core/errors.ts';
+import { EdgeError, toEdgeError } from '../core/errors.ts';
 import type { Backend } from './backend.ts';
 import type { PurgeMode } from './cache.ts';
 import { decodeValue, encodeEntry } from './codec.ts';
@@ -9,6 +9,9 @@ import { keys, type CacheKey } from './keys.ts';
 import type { Near } from './near.ts';
 import type { Found, SharedTier } from './shared-tier.ts';
 import { firstTagVersion, generationTag, softTagVersion, type TagVersions } from './tags.ts';
+
+/** How often versions are read that turn out not to be there: eviction can take one away, not again and again. */
+const MAX_READS = 3;
 
 export type TagOptions = {
   backend: Backend;
@@ -41,14 +44,28 @@ export class TagStore {
     const near = isCurrent ? undefined : this.peek(project, tags);
     if (near !== undefined) return { kind: 'known', versions: near };
     const wanted = tags.map((tag) => keys.tag(project, tag));
-    const attempt = this.#begin();
-    const found = await this.#options.shared.findMany(wanted);
     try {
-      const versions = wanted.map((key, index) => this.#versionOf(key, found[index], attempt));
-      return { kind: 'known', versions: await Promise.all(versions) };
+      for (let left = MAX_READS; left > 0; left -= 1) {
+        const { versions, hasCreated } = await this.#read(wanted);
+        // What had to be made was made after the others had been read: once it is there, all are read at one moment.
+        if (!isCurrent || !hasCreated) return { kind: 'known', versions };
+      }
+      return {
+        kind: 'error',
+        cause: new EdgeError('CACHE_FAILED', { detail: 'versions of tags do not last' }),
+      };
     } catch (error) {
       return { kind: 'error', cause: toEdgeError(error) };
     }
+  }
+
+  async #read(wanted: readonly CacheKey<string>[]): Promise<{ versions: string[]; hasCreated: boolean }> {
+    const attempt = this.#begin();
+    const found = await this.#options.shared.findMany(wanted);
+    const versions = await Promise.all(
+      wanted.map((key, index) => this.#versionOf(key, found[index], attempt)),
+    );
+    return { versions, hasCreated: found.some(({ kind }) => kind !== 'value') };
   }
 
   /** Replaces the generation, then the version; the caller announces both. @throws CacheFailure */
@@ -56,6 +73,21 @@ export class TagStore {
     await this.#purgeHard(keys.tag(project, generationTag(tag)));
     const key = keys.tag(project, tag);
     await (mode === 'hard' ? this.#purgeHard(key) : this.#purgeSoft(key));
+  }
+
+  /**
+   * The same as hard, where the version was ever read; else nothing carries the tag, and only the generation changes, for
+   * those who may be about to. Answers which of the two it was. One round trip. @throws CacheFailure
+   */
+  async purgeIfRead(project: string, tag: string): Promise<boolean> {
+    const [generation, key] = [keys.tag(project, generationTag(tag)), keys.tag(project, tag)];
+    const first = this.#entryFor(generation, firstTagVersion());
+    const second = this.#entryFor(key, firstTagVersion());
+    return this.#options.backend.supersede(
+      { name: generation.name, entry: first.entry },
+      { name: key.name, entry: second.entry },
+      first.ttlMs,
+    );
   }
 
   async #purgeHard(key: CacheKey<string>): Promise<void> {

@@ -18,7 +18,7 @@ import { ColdBudget } from './cold-budget.ts';
 import type { CacheConfig } from './config.ts';
 import { EntryWriter } from './entry-writer.ts';
 import type { CacheKey, ListKey, LockKey } from './family.ts';
-import { Invalidator } from './invalidator.ts';
+import { Invalidator, NOBODY_CONCERNED } from './invalidator.ts';
 import { keyOf, keys } from './keys.ts';
 import { HeldLease, noLease, unlimitedLease, type Lease } from './lease.ts';
 import { appendToList, readListPage, type ListPage } from './list.ts';
@@ -251,6 +251,17 @@ export class TieredCache implements Cache {
   purgeTag(project: string, tag: string, mode: PurgeMode = 'hard'): Promise<Invalidation> {
     const purged = [keys.tag(project, generationTag(tag)), keys.tag(project, tag)];
     return this.#invalidator.run(purged, {}, () => this.#tags.purge(project, tag, mode));
+  }
+
+  async purgeTagIfRead(project: string, tag: string): Promise<boolean> {
+    const purged = [keys.tag(project, generationTag(tag)), keys.tag(project, tag)];
+    let isTaken = false;
+    await this.#invalidator.run(purged, {}, async () => {
+      const wasRead = await this.#tags.purgeIfRead(project, tag);
+      isTaken = true;
+      return wasRead ? undefined : NOBODY_CONCERNED;
+    });
+    return isTaken;
   }
 
   lock(key: LockKey): Promise<LockAttempt> {

@@ -27,6 +27,12 @@ export function memoryBackend(server: MemoryServer): Backend {
     unclaim: async (name, token) => server.unclaim(name, token),
     purge: async (name, tombstone, options) => server.purge(name, tombstone, options),
     replace: async (name, entry, options) => server.replace(name, entry, options),
+    supersede: async (first, second, ttlMs) => {
+      server.set(first.name, first.entry, ttlMs);
+      const wasThere = server.get(second.name) !== undefined;
+      if (wasThere) server.set(second.name, second.entry, ttlMs);
+      return wasThere;
+    },
     ensure: async (name, entry, ttlMs) => {
       const current = server.get(name);
       if (current !== undefined) return current;

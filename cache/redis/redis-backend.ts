@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Backend, ListBackend, ListNumbering, LockBackend } from '../backend.ts';
 import { claimMarker } from '../claim-marker.ts';
 import { encodeClaim, HEADER_BYTES } from '../entry.ts';
+import { hashSlot } from './hash-slot.ts';
 import { keyNames, type KeyNames } from './key-names.ts';
 import { ReadBatch } from './read-batch.ts';
 import { RedisBus } from './redis-bus.ts';
@@ -45,12 +46,6 @@ type EntryCommands = Omit<
 function entryCommands(link: ServerLink, names: KeyNames, isCluster: boolean): EntryCommands {
   const { physical } = names;
   const batch = new ReadBatch((wanted) => readMany(link, wanted));
-  const readOne = (name: string): Promise<Buffer | undefined> =>
-    link.runRepeatable(
-      'get',
-      physical(name),
-      async (client) => (await client.getBuffer(physical(name))) ?? undefined,
-    );
   const readBatched = (name: string): Promise<Buffer | undefined> => batch.read(physical(name));
   const readHead = async (name: string): Promise<Buffer | undefined> => {
     const head = await link.runRepeatable('getrange', physical(name), (client) =>
@@ -59,10 +54,20 @@ function entryCommands(link: ServerLink, names: KeyNames, isCluster: boolean): E
     return head.length === 0 ? undefined : head;
   };
   return {
-    // The keys of a cluster's MGET must share a slot, so there each look-up goes by itself.
-    read: (wanted) => Promise.all(wanted.map(isCluster ? readOne : readBatched)),
+    read: isCluster
+      ? (wanted) => readBySlot(link, wanted.map(physical))
+      : (wanted) => Promise.all(wanted.map(readBatched)),
     readHeads: (wanted) => Promise.all(wanted.map(readHead)),
     ...compareCommands(link, names),
+    supersede: async (first, second, ttlMs) =>
+      (await link.run('supersede', physical(first.name), (client) =>
+        scripts.runScript(
+          client,
+          scripts.SUPERSEDE,
+          [physical(first.name), physical(second.name)],
+          [first.entry, second.entry, Math.ceil(ttlMs)],
+        ),
+      )) === 1,
     ensure: async (name, entry, ttlMs) =>
       link.run('ensure', physical(name), async (client) => {
         const args = [1, physical(name), entry, Math.ceil(ttlMs)];
@@ -138,6 +143,19 @@ async function readMany(link: ServerLink, physicalNames: string[]): Promise<(Buf
     client.mgetBuffer(physicalNames),
   );
   return replies.map((reply) => reply ?? undefined);
+}
+
+/** The keys of a cluster's MGET must share a slot; those that do are read at one moment there too. */
+async function readBySlot(link: ServerLink, physicalNames: string[]): Promise<(Buffer | undefined)[]> {
+  const slots = Map.groupBy(physicalNames, hashSlot);
+  const read = await Promise.all(
+    [...slots.values()].map(async (names) => {
+      const values = await readMany(link, names);
+      return names.map((name, index): [string, Buffer | undefined] => [name, values[index]]);
+    }),
+  );
+  const found = new Map(read.flat());
+  return physicalNames.map((name) => found.get(name));
 }
 
 async function scanPage(

@@ -99,6 +99,17 @@ redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 return 1`,
 );
 
+// What a server out of memory cannot replace it can still remove: to whoever compares, that is a change as well.
+export const SUPERSEDE: Script = script(
+  'supersede',
+  `local reply = redis.pcall('SET', KEYS[1], ARGV[1], 'PX', ARGV[3])
+if type(reply) == 'table' and reply.err then redis.call('DEL', KEYS[1]) end
+if redis.call('EXISTS', KEYS[2]) == 0 then return 0 end
+reply = redis.pcall('SET', KEYS[2], ARGV[2], 'PX', ARGV[3])
+if type(reply) == 'table' and reply.err then redis.call('DEL', KEYS[2]) end
+return 1`,
+);
+
 export const ENSURE: Script = script(
   'ensure',
   `local current = redis.call('GET', KEYS[1])

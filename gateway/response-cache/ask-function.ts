@@ -117,7 +117,7 @@ async function receive(received: Received): Promise<Asking> {
   }
   if (asked.exchange.method === 'HEAD') {
     await learnFromHead(received, headers);
-    flight.land(landHead(received, headers));
+    flight.land(await landHead(received, headers));
     return { kind: 'reply', status: reply.status, headers, body: reply.body, isKept: false };
   }
   if (touched !== undefined && reply.status === 304) return validated(received, touched, headers);
@@ -154,6 +154,11 @@ async function validated(received: Received, before: StoredResponse, headers: He
   }
   const merged = mergedHeaders(before, headers, times.receivedAtMs);
   const after = await freshen(received, before, merged, headers);
+  const isOvertaken = after.isStored && (await parts.store.isPurged(after.stored));
+  if (isOvertaken) {
+    flight.land({ kind: 'purged' });
+    return { kind: 'validated', stored: after.stored, isStored: false };
+  }
   if (after.isStored) await parts.store.put(asked.address, after.stored, parts.clock.nowMs());
   else parts.store.remove(asked.address, before);
   flight.land(
@@ -198,5 +203,6 @@ async function learnFromHead(received: Received, headers: HeaderList): Promise<v
     mergedHeaders(touched, headers, times.receivedAtMs),
     headers,
   );
-  if (after.isStored) await parts.store.put(asked.address, after.stored, parts.clock.nowMs());
+  if (!after.isStored || (await parts.store.isPurged(after.stored))) return;
+  await parts.store.put(asked.address, after.stored, parts.clock.nowMs());
 }

@@ -26,9 +26,9 @@ export async function invalidateAfter(
   const origin = `${asked.proto}://${asked.host}`;
   const { rawPath, search } = asked.exchange.target;
   const url = URL.parse(`${origin}${rawPath}${search}`);
-  const groups = groupsOf(headers, 'cache-group-invalidation');
-  const purges = groups.map((group) =>
-    parts.shared.purge(asked.projectId, tagOfGroup(origin, group), 'hard'),
+  const { deploymentId } = asked.address;
+  const purges = groupsOf(headers, 'cache-group-invalidation').map((group) =>
+    parts.shared.purge({ projectId: asked.projectId, deploymentId, tag: tagOfGroup(origin, group) }),
   );
   if (url !== null) {
     const own = { rawPath, search };
@@ -38,21 +38,19 @@ export async function invalidateAfter(
   await Promise.race([Promise.all(purges), delay(MAX_WAIT_MS)]);
 }
 
-/**
- * A purge is told to every gateway, so it is worth asking first whether there is anything to purge. What is only being asked for
- * counts: it may have been made before the change, and a purge keeps it from being stored.
- */
-async function invalidateTarget(
+/** What is only being asked for counts, here and elsewhere: it may have been made before the change. */
+function invalidateTarget(
   { store, shared, flights }: InvalidateParts,
   asked: Asked,
   { rawPath, search }: { rawPath: string; search: string },
 ): Promise<void> {
-  const addresses = ['http', 'https'].map((proto) => addressOf(asked, rawPath, search, proto));
-  const isAsking = addresses.some(({ key }) => flights.isAsking(key));
-  for (const { key } of addresses) flights.letNobodyJoin(key);
-  if (!isAsking && !(await store.has(addresses))) return;
-  for (const address of addresses) store.removeAll(address);
-  await shared.purge(asked.projectId, tagOfUrl(asked.host, rawPath, search, asked.ignored), 'hard');
+  for (const proto of ['http', 'https']) {
+    const address = addressOf(asked, rawPath, search, proto);
+    flights.letNobodyJoin(address.key);
+    store.forgetNear(address);
+  }
+  const tag = tagOfUrl(asked.host, rawPath, search, asked.ignored);
+  return shared.purge({ projectId: asked.projectId, deploymentId: asked.address.deploymentId, tag });
 }
 
 function delay(ms: number): Promise<void> {

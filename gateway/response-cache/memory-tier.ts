@@ -85,8 +85,14 @@ export function matches(stored: StoredResponse, request: IncomingHttpHeaders, pr
 
 export function mostRecent(candidates: readonly StoredResponse[]): StoredResponse | undefined {
   let best: StoredResponse | undefined;
-  for (const each of candidates) if (best === undefined || madeAt(each) > madeAt(best)) best = each;
+  for (const each of candidates) if (best === undefined || isNewer(each, best)) best = each;
   return best;
+}
+
+/** Of one second, the one that came later. */
+function isNewer(one: StoredResponse, other: StoredResponse): boolean {
+  const difference = madeAt(one) - madeAt(other);
+  return difference === 0 ? one.receivedAtMs > other.receivedAtMs : difference > 0;
 }
 
 function madeAt(stored: StoredResponse): number {

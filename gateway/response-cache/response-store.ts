@@ -110,16 +110,9 @@ export class ResponseStore {
     void this.#shared.remove([varyNames.length === 0 ? key : named(key, varyNames, variant)]);
   }
 
-  removeAll(address: Address): void {
+  /** Gives back the memory of what was purged; the shared cache's copies end by themselves. */
+  forgetNear(address: Address): void {
     this.#memory.remove(address.key);
-    void this.#shared.remove([keyOf(address)]);
-  }
-
-  /** Whether anything at all is stored at the address, in either tier. */
-  async has(addresses: readonly Address[]): Promise<boolean> {
-    if (addresses.some(({ key }) => this.#memory.get(key).length > 0)) return true;
-    const found = await this.#shared.read(addresses.map(keyOf));
-    return found.some((each) => each !== undefined);
   }
 
   async #share(address: Address, stored: StoredResponse, nowMs: number): Promise<void> {

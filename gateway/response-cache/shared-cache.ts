@@ -1,5 +1,6 @@
 import type { Cache } from '../../cache/cache.ts';
 import { keys } from '../../cache/keys.ts';
+import { OwedPurges, type Owed } from './owed-purges.ts';
 
 /** What the response cache needs of the cache that all gateways share. Nothing here throws. */
 export type SharedCache = {
@@ -18,14 +19,18 @@ export type SharedCache = {
     tags: readonly string[],
     options?: { isCurrent: boolean },
   ): Promise<readonly string[] | undefined>;
-  /** Gives the tag another version, in every gateway; resolves when they know, or after a while. */
-  purge(projectId: string, tag: string, mode: 'soft' | 'hard'): Promise<void>;
+  /**
+   * Ends what carries the tag, in every gateway, and keeps what is being asked for from being stored; resolves when they
+   * know, or after a while. Where the cache server cannot be told, it is told later, and until then no versions are known.
+   */
+  purge(purge: Owed): Promise<void>;
 };
 
 /** `response:{deployment}:{rest}`. */
 export type ResponseKey = { deploymentId: string; rest: string };
 
 export function sharedCacheOver(cache: Cache): SharedCache {
+  const owed = new OwedPurges((projectId, tag) => cache.purgeTagIfRead(projectId, tag));
   const keyOf = ({ deploymentId, rest }: ResponseKey): ReturnType<typeof keys.response> =>
     keys.response(deploymentId, rest);
   return {
@@ -40,13 +45,12 @@ export function sharedCacheOver(cache: Cache): SharedCache {
     remove: async (unwanted) => {
       await cache.del(unwanted.map(keyOf));
     },
-    peekVersions: (projectId, tags) => cache.peekTagVersions(projectId, tags),
+    peekVersions: (projectId, tags) => (owed.isEmpty ? cache.peekTagVersions(projectId, tags) : undefined),
     versions: async (projectId, tags, options) => {
+      if (!(await owed.settle())) return undefined;
       const found = await cache.tagVersions(projectId, tags, options);
       return found.kind === 'known' ? found.versions : undefined;
     },
-    purge: async (projectId, tag, mode) => {
-      await cache.purgeTag(projectId, tag, mode);
-    },
+    purge: (purge) => owed.end(purge),
   };
 }

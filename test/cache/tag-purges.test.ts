@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Cache } from '../../cache/cache.ts';
 import { tagState } from '../../cache/tags.ts';
-import { clusterRig, memoryRig, serverRig, type Rig } from './rigs.ts';
+import { clusterRig, memoryRig, serverRig, until, type Rig } from './rigs.ts';
 
 const ROUNDS = 40;
 
@@ -50,5 +50,42 @@ describe.each([
     const done = await Promise.all(purges);
     expect(done.every(({ isComplete }) => isComplete)).toBe(true);
     expect(tagState(before, await versions())).toBe('stale');
+  });
+
+  it('where nobody read the version only the generation changes, and nobody is told; else both do', async () => {
+    const gateway = await rig.open({}, { holdsLease: true });
+    await until('the lease', () => gateway.holdsLease());
+    const told: string[] = [];
+    gateway.onInvalidated((event) => void (event.kind === 'key' && told.push(event.name)));
+    const current = async (tag: string): Promise<string> => {
+      const found = await second.tagVersions('q', [tag], { isCurrent: true });
+      if (found.kind !== 'known') throw new Error('unknown versions');
+      return String(found.versions[0]);
+    };
+    const before = await current('* zz');
+    expect(await first.purgeTagIfRead('q', 'url azz')).toBe(true);
+    const between = await current('* zz');
+    expect(between).not.toBe(before);
+    expect(told).toEqual([]);
+    const version = await current('url azz');
+    expect(await first.purgeTagIfRead('q', 'url azz')).toBe(true);
+    expect(tagState([version, between], [await current('url azz'), await current('* zz')])).toBe('purged');
+    expect(told).toEqual(['tag:q:* zz', 'tag:q:url azz']);
+  });
+
+  it('who first reads a version and then an unchanged generation has it from before any purge', async () => {
+    for (let round = 0; round < ROUNDS; round += 1) {
+      const [tag, generation] = [`url ${round}yy`, '* yy'];
+      const known = await first.tagVersions('r', [generation], { isCurrent: true });
+      const purge = Promise.all([second.purgeTagIfRead('r', tag), second.purgeTag('r', `url other${round}`)]);
+      const found = await first.tagVersions('r', [tag, generation], { isCurrent: true });
+      await purge;
+      if (known.kind !== 'known' || found.kind !== 'known') throw new Error('unknown versions');
+      const after = await first.tagVersions('r', [tag], { isCurrent: true });
+      const isUnchanged = found.versions[1] === known.versions[0];
+      const isSame = after.kind === 'known' && after.versions[0] === found.versions[0];
+      // Either the purge is seen at once, by the generation, or later, by the version.
+      expect(isUnchanged && isSame).toBe(false);
+    }
   });
 });

@@ -1,6 +1,7 @@
 import { expect, test, vi } from 'vitest';
 import type { RequestDirectives } from '../../../gateway/response-cache/cache-control.ts';
 import type { CachePolicy } from '../../../gateway/response-cache/cache-policy.ts';
+import type * as markers from '../../../gateway/response-cache/markers.ts';
 import type { HeaderList } from '../../../runner-client/runner-client.ts';
 
 /** One rule of the cache broken: how the module that holds it is changed. */
@@ -33,6 +34,15 @@ const BREAKAGES: Record<string, Breakage> = {
   'nothing is ever purged': {
     module: 'markers.ts',
     break: () => ({ peekState: () => 'current', stateOf: async () => 'current' }),
+  },
+  'what was asked for before a change is stored after it': {
+    module: 'markers.ts',
+    break: (original: typeof markers) => ({
+      markersFor: async (...[cache, { projectId }, tags]: Parameters<typeof original.markersFor>) => {
+        const now = await original.takeSnapshot(cache, projectId, { url: '', known: tags });
+        return now && original.markersFor(cache, now, tags);
+      },
+    }),
   },
   'soft purges are hard': {
     module: 'markers.ts',

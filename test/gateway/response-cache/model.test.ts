@@ -14,5 +14,6 @@ test.each(SEEDS)(
     expect(tally.validated).toBeGreaterThan(tally.requests / 50);
     expect(tally.parts).toBeGreaterThan(tally.requests / 100);
     expect(tally.completed).toBeGreaterThan(0);
+    expect(tally.overtaken).toBeGreaterThan(tally.requests / 100);
   },
 );

@@ -26,8 +26,8 @@ export type GetOptions = { method?: string; headers?: OutgoingHttpHeaders; edge?
 
 export type RigOptions = {
   edges?: number;
-  /** A real cache server; by default one in memory, that the edges share. */
-  cacheUrl?: string;
+  /** A real cache server, or a way to it for each edge; by default one in memory, that the edges share. */
+  cacheUrl?: string | readonly string[];
   manifest?: CacheOptions;
   cache?: Partial<ResponseCacheOptions>;
   runnerEnv?: Record<string, string>;
@@ -54,11 +54,13 @@ export async function setUpCache(
   const caches: Cache[] = [];
   const edges: TestEdge[] = [];
   for (let count = 0; count < (options.edges ?? 1); count += 1) {
-    const cache = openCache(cacheConfig(options.cacheUrl), {
+    const { cacheUrl } = options;
+    const url = typeof cacheUrl === 'object' ? cacheUrl[count] : cacheUrl;
+    const cache = openCache(cacheConfig(url), {
       log: silentLogger(),
       registry: createRegistry(),
       holdsLease: true,
-      ...(options.cacheUrl === undefined ? { memoryServer } : {}),
+      ...(url === undefined ? { memoryServer } : {}),
     });
     await cache.connect();
     caches.push(cache);

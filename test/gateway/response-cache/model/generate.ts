@@ -34,6 +34,8 @@ export type Failure = 'none' | 'unreachable' | 'status-503';
 
 export type Step =
   | { kind: 'request'; request: Request; failure: Failure }
+  /** A request whose calls are answered only after an unsafe one has come and gone, through the other gateway or the same. */
+  | { kind: 'overtaken'; request: Request; change: Request; content: Content }
   | { kind: 'wait'; seconds: number }
   | { kind: 'publish'; site: 0 | 1; url: number; content: Content }
   /** The same body and validators under other headers. */
@@ -44,6 +46,7 @@ const STATUSES: readonly number[] = [200, 200, 200, 200, 200, 200, 404, 301, 201
 
 export function nextStep(random: Random, nextVersion: () => number, nowMs: number): Step {
   const roll = random.int(100);
+  if (roll < 3) return makeOvertaken(random, nextVersion(), nowMs);
   if (roll < 76) {
     return { kind: 'request', request: makeRequest(random), failure: makeFailure(random) };
   }
@@ -58,6 +61,18 @@ export function nextStep(random: Random, nextVersion: () => number, nowMs: numbe
     tag: random.pick(TAGS),
     mode: random.pick(['soft', 'hard']),
   };
+}
+
+function makeOvertaken(random: Random, version: number, nowMs: number): Step {
+  const request = plain(makeRequest(random));
+  if (request.method === 'POST') request.method = 'GET';
+  const { site, url } = request;
+  const change: Request = { ...plain(makeRequest(random)), method: 'POST', site, url };
+  return { kind: 'overtaken', request, change, content: makeContent(random, version, nowMs) };
+}
+
+function plain({ ifNoneMatch: _tag, range: _range, ifRange: _ifRange, ...request }: Request): Request {
+  return request;
 }
 
 function makeRequest(random: Random): Request {

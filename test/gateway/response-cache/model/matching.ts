@@ -32,8 +32,12 @@ export function isSameVariant(one: Kept, other: Kept): boolean {
 
 export function newestOf(candidates: readonly Kept[]): Kept | undefined {
   let newest: Kept | undefined;
-  for (const each of candidates) if (newest === undefined || each.date > newest.date) newest = each;
+  for (const each of candidates) if (newest === undefined || isNewer(each, newest)) newest = each;
   return newest;
+}
+
+function isNewer(one: Kept, other: Kept): boolean {
+  return one.date > other.date || (one.date === other.date && one.receivedAt > other.receivedAt);
 }
 
 export function isFor(kept: Kept, request: Request, profile: Profile): boolean {

@@ -156,6 +156,9 @@ export class Reference {
         ? this.#receivePart(request, part, { piece, range }, calls)
         : this.#completed(request, part, piece, calls);
     }
+    // Nothing of what lacks, though that alone was asked for: all of it is asked for then.
+    if (gap !== undefined && [206, 304, 416].includes(news.status))
+      return this.#askAnew(request, part, calls);
     return this.#receive(request, { touched, part }, news, calls);
   }
 
@@ -204,9 +207,7 @@ export class Reference {
     if (part === undefined) throw new Error('nothing to complete');
     const { profile, contents } = this.#siteOf(request);
     if (!mayKeep(this.#withPurges(piece, request), request, profile)) {
-      this.#forgetBoth(request, part);
-      const again = this.#ask(request, undefined, 'none');
-      return { ...again, calls: [...calls, ...again.calls] };
+      return this.#askAnew(request, part, calls);
     }
     const kept = this.#keepPart(request, part, piece);
     if (kept !== undefined && covers(kept, request)) {
@@ -221,14 +222,18 @@ export class Reference {
   #validated(request: Request, touched: Kept, news: News, calls: string[]): Outcome {
     if (!isAbout(touched, news)) {
       // It speaks of something else: forgotten, and asked for again.
-      this.#forgetBoth(request, touched);
-      const again = this.#ask(request, undefined, 'none');
-      return { ...again, calls: [...calls, ...again.calls] };
+      return this.#askAnew(request, touched, calls);
     }
     const after = this.#withPurges(merge(touched, news, request), request);
     if (mayKeep(after, request, this.#siteOf(request).profile)) this.#keep(request, after);
     else this.#forgetBoth(request, touched);
     return this.#fromStored(request, after, calls, this.#ageThen(after));
+  }
+
+  #askAnew(request: Request, unfit: Kept | undefined, calls: string[]): Outcome {
+    if (unfit !== undefined) this.#forgetBoth(request, unfit);
+    const again = this.#ask(request, undefined, 'none');
+    return { ...again, calls: [...calls, ...again.calls] };
   }
 
   /** A message that is passed on, and kept if it may be. */
@@ -309,11 +314,8 @@ export class Reference {
     if (failure === 'status-503') return { status: 503, body: undefined, age: undefined, calls };
     const { status, age } = content;
     const key = keyOf(request);
-    const isKnown =
-      (this.#memories[request.gateway].get(key) ?? []).length > 0 || this.#shelf.has(key, this.now);
-    if (status < 400 && isKnown) {
+    if (status < 400) {
       this.#memories[request.gateway].delete(key);
-      this.#shelf.remove(key);
       this.#purge(`url ${key}`, 'hard');
     }
     return { status, body: textOf(content), age, calls };

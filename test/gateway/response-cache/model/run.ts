@@ -1,9 +1,11 @@
 import type { Content } from './content.ts';
 import { nextStep, URLS, type Step } from './generate.ts';
 import { randomFrom } from './random.ts';
-import { Reference } from './reference.ts';
+import { Reference, type Outcome } from './reference.ts';
 import type { Profile } from './rules.ts';
-import { START_MS, startModelSystem } from './system.ts';
+import { START_MS, startModelSystem, type System } from './system.ts';
+
+type Site = { profile: Profile; contents: Content[] };
 
 export type Run = { seed: number; steps: number };
 
@@ -18,6 +20,8 @@ export type Tally = {
   /** Ranges answered from what is stored, and incomplete responses that were completed. */
   parts: number;
   completed: number;
+  /** Calls under way when an unsafe request changed what they were about. */
+  overtaken: number;
 };
 
 /**
@@ -29,7 +33,7 @@ export async function runModel({ seed, steps }: Run): Promise<Tally> {
   const random = randomFrom(seed);
   let version = 0;
   const nextVersion = (): number => (version += 1);
-  const sites: { profile: Profile; contents: Content[] }[] = [
+  const sites: Site[] = [
     { profile: 'safe', contents: emptyContents(nextVersion) },
     { profile: 'rfc', contents: emptyContents(nextVersion) },
   ];
@@ -45,6 +49,7 @@ export async function runModel({ seed, steps }: Run): Promise<Tally> {
     purges: 0,
     parts: 0,
     completed: 0,
+    overtaken: 0,
   };
   const wait = (seconds: number): void => {
     system.clock.advance(seconds * 1000);
@@ -70,6 +75,14 @@ export async function runModel({ seed, steps }: Run): Promise<Tally> {
           await system.purge(step);
           reference.purge(step);
           break;
+        case 'overtaken': {
+          const outcomes = await overtake({ system, reference, sites }, step);
+          if (JSON.stringify(outcomes.actual) !== JSON.stringify(outcomes.expected)) {
+            throw new Error(report({ seed, count, ...outcomes, recent }));
+          }
+          tally.overtaken += 1;
+          break;
+        }
         case 'request': {
           const expected = reference.request(step.request, step.failure);
           const actual = await system.request(step.request, step.failure);
@@ -94,6 +107,24 @@ export async function runModel({ seed, steps }: Run): Promise<Tally> {
   } finally {
     await system.close();
   }
+}
+
+/** Of the two requests the first one asked first: that it was answered last must not show. */
+async function overtake(
+  { system, reference, sites }: { system: System; reference: Reference; sites: Site[] },
+  { request, change: unsafe, content }: Extract<Step, { kind: 'overtaken' }>,
+): Promise<{ expected: Outcome[]; actual: Outcome[] }> {
+  const first = reference.request(request, 'none');
+  // Of a second call that the first one's answer brought about, the function would speak of the change.
+  const isHeld = first.calls.length === 1;
+  const running = isHeld ? system.begin(request) : undefined;
+  const alone = isHeld ? undefined : await system.request(request, 'none');
+  await running?.isHeld;
+  change(sites, { kind: 'publish', site: request.site, url: request.url, content });
+  const second = reference.request(unsafe, 'none');
+  const done = await system.request(unsafe, 'none');
+  const answered = alone ?? (await running?.finish());
+  return { expected: [first, second], actual: answered === undefined ? [done] : [answered, done] };
 }
 
 function emptyContents(nextVersion: () => number): Content[] {
@@ -128,10 +159,10 @@ type Difference = {
 
 function report({ seed, count, expected, actual, recent }: Difference): string {
   const last = recent.at(-1);
-  const about = last?.kind === 'request' ? last.request : undefined;
+  const about = last !== undefined && 'request' in last ? last.request : undefined;
   const concerned = recent.filter((step) => {
     if (step.kind === 'wait' || step.kind === 'purge') return true;
-    const { site, url } = step.kind === 'request' ? step.request : step;
+    const { site, url } = 'request' in step ? step.request : step;
     return site === about?.site && url === about?.url;
   });
   const lines = concerned.map((step) => `  ${JSON.stringify(step)}`);

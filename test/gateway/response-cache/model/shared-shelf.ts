@@ -10,11 +10,6 @@ export class SharedShelf {
   readonly #indexes = new Map<string, Index>();
   readonly #variants = new Map<string, { kept: Kept; until: number }>();
 
-  has(key: string, now: number): boolean {
-    const index = this.#indexes.get(key);
-    return index !== undefined && now < index.until;
-  }
-
   find(request: Request, key: string, now: number): Kept | undefined {
     const index = this.#indexes.get(key);
     if (index === undefined || now >= index.until) return undefined;

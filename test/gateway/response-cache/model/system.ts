@@ -34,6 +34,8 @@ export const START_MS: number = Date.UTC(2026, 0, 15);
 export type System = {
   clock: ManualClock;
   request(request: Request, failure: Failure): Promise<Outcome>;
+  /** Begins a request of GET or HEAD whose calls read what they answer now, and answer when it is told to finish. */
+  begin(request: Request): { isHeld: Promise<void>; finish: () => Promise<Outcome> };
   purge(step: Extract<Step, { kind: 'purge' }>): Promise<void>;
   close(): Promise<void>;
 };
@@ -45,9 +47,8 @@ export async function startModelSystem(
 ): Promise<System> {
   const clock = manualClock(START_MS);
   const memoryServer = createMemoryServer({ clock });
-  const calls: string[] = [];
-  let failure: Failure = 'none';
-  const upstream = playFunction(sites, clock, calls, () => failure);
+  const play: Play = { calls: [], failure: 'none', held: undefined };
+  const upstream = playFunction(sites, clock, play);
   const open = async (): Promise<Gateway> => {
     const parts = { log: silentLogger(), registry: createRegistry(), clock, memoryServer, holdsLease: true };
     const cache = openCache(defaultCacheConfig({}), parts);
@@ -59,14 +60,34 @@ export async function startModelSystem(
   return {
     clock,
     request: async (request, mode) => {
-      failure = mode;
-      calls.length = 0;
+      play.failure = mode;
+      play.calls = [];
       const gateway = gateways[request.gateway];
       const outcome = await send(gateway, sites, request);
-      while (gateway.flights.count > 0) await new Promise((resolve) => setImmediate(resolve));
-      // Writes to the shared cache are not waited for by anyone.
-      await new Promise((resolve) => setImmediate(resolve));
-      return { ...outcome, calls: [...calls] };
+      if (play.held === undefined) await untilQuiet(gateway);
+      return { ...outcome, calls: play.calls };
+    },
+    begin: (request) => {
+      play.failure = 'none';
+      const gateway = gateways[request.gateway];
+      const held = holdCalls(sites);
+      play.held = held;
+      const state = { isDone: false };
+      const outcome = send(gateway, sites, request).finally(() => (state.isDone = true));
+      const isWaiting = (): boolean =>
+        held.calls.length === 0 && !(state.isDone && gateway.flights.count === 0);
+      return {
+        isHeld: (async () => {
+          while (isWaiting()) await nextTurn();
+        })(),
+        finish: async () => {
+          held.letGo();
+          const done = await outcome;
+          await untilQuiet(gateway);
+          play.held = undefined;
+          return { ...done, calls: held.calls };
+        },
+      };
     },
     purge: async ({ gateway, tag, mode }) => {
       for (const index of sites.keys()) await gateways[gateway].cache.purgeTag(`project-${index}`, tag, mode);
@@ -98,12 +119,31 @@ function cachedCaller(
   });
 }
 
-function playFunction(
-  sites: readonly { contents: Content[] }[],
-  clock: ManualClock,
-  calls: string[],
-  failure: () => Failure,
-): Upstream {
+/** What the function does at the moment, and the calls that it saw; those of a request that is held are its own. */
+type Play = { calls: string[]; failure: Failure; held: HeldCalls | undefined };
+type HeldCalls = { calls: string[]; contents: Content[][]; isLetGo: Promise<void>; letGo: () => void };
+
+function holdCalls(sites: readonly { contents: Content[] }[]): HeldCalls {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  return {
+    calls: [],
+    contents: sites.map(({ contents }) => [...contents]),
+    isLetGo: promise,
+    letGo: resolve,
+  };
+}
+
+async function untilQuiet({ flights }: Gateway): Promise<void> {
+  while (flights.count > 0) await nextTurn();
+  // Writes to the shared cache are not waited for by anyone.
+  await nextTurn();
+}
+
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => void setImmediate(resolve));
+}
+
+function playFunction(sites: readonly { contents: Content[] }[], clock: ManualClock, play: Play): Upstream {
   return {
     prepare: async ({ method, headers, target }, site) => ({
       deploymentId: site.record.deploymentId,
@@ -120,10 +160,13 @@ function playFunction(
         call.headers.find(([each]) => each.toLowerCase() === name)?.[1];
       const tag = field('if-none-match');
       const [range, ifRange] = [field('range'), field('if-range')];
-      calls.push(describeCall(tag, range?.replace(/-$/, `-${SIZE - 1}`), ifRange));
-      if (failure() === 'unreachable') throw new EdgeError('RUNNER_UNREACHABLE');
-      if (failure() === 'status-503') return replyWith(503, [], '');
-      const content = sites[Number(call.projectId.slice(-1))]?.contents[Number(call.target.slice(1))];
+      const held = call.method === 'POST' ? undefined : play.held;
+      (held ?? play).calls.push(describeCall(tag, range?.replace(/-$/, `-${SIZE - 1}`), ifRange));
+      await held?.isLetGo;
+      if (play.failure === 'unreachable') throw new EdgeError('RUNNER_UNREACHABLE');
+      if (play.failure === 'status-503') return replyWith(503, [], '');
+      const site = Number(call.projectId.slice(-1));
+      const content = (held?.contents[site] ?? sites[site]?.contents)?.[Number(call.target.slice(1))];
       if (content === undefined) throw new Error(`no content at ${call.target}`);
       const headers = toHeaders(content, clock.nowMs());
       const isSame = call.method !== 'POST' && isNotModified(content, tag, field('if-modified-since'));
