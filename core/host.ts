@@ -18,6 +18,14 @@ export function normalizeHost(authority: string): string | undefined {
   return split.port === '' || split.port === '80' || split.port === '443' ? name : `${name}:${split.port}`;
 }
 
+/**
+ * The same for what a Host field holds: ASCII only (RFC 9110 section 7.2, RFC 3986 section 3.2.2). Bytes beyond it mean one host
+ * to who reads UTF-8 and another to who reads Latin-1, as Node does.
+ */
+export function normalizeHostField(field: string): string | undefined {
+  return isAscii(field) ? normalizeHost(field) : undefined;
+}
+
 /** The normalised host without its port. */
 export function withoutPort(host: string): string {
   const colon = host.lastIndexOf(':');

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { normalizeHost } from '../core/host.ts';
+import { normalizeHostField } from '../core/host.ts';
 import type { Edge } from './edge.ts';
 import type { Exchange } from './exchange.ts';
 import { functionFromMemory } from './function-from-memory.ts';
@@ -22,7 +22,7 @@ export function createMemoryAnswerer(edge: Edge): MemoryAnswerer {
   const normalize = (sent: string): string | undefined => {
     const known = knownHosts.get(sent);
     if (known !== undefined) return known;
-    const host = normalizeHost(sent);
+    const host = normalizeHostField(sent);
     if (knownHosts.size >= MAX_KNOWN_HOSTS) knownHosts.clear();
     if (host !== undefined) knownHosts.set(sent, host);
     return host;

@@ -1,6 +1,6 @@
-import type { IncomingMessage } from 'node:http';
+import { METHODS, type IncomingMessage } from 'node:http';
 import { EdgeError } from '../core/errors.ts';
-import { normalizeHost } from '../core/host.ts';
+import { normalizeHost, normalizeHostField } from '../core/host.ts';
 import { decodePath } from './decode-path.ts';
 
 /** What a request asks for, checked and taken apart (http.md "Order of a request", steps 1 and 2). */
@@ -20,7 +20,11 @@ export type Target = {
 
 const MAX_TARGET_LENGTH = 8192;
 // TRACE would echo credentials back (RFC 9110 section 9.3.8); CONNECT is for proxies that tunnel.
-const REFUSED_METHODS = new Set(['TRACE', 'TRACK', 'CONNECT']);
+// Node's parser also takes the methods of RTSP, with its name in place of HTTP's: they are none of METHODS.
+const REFUSED_METHODS = ['TRACE', 'TRACK', 'CONNECT'];
+const TAKEN_METHODS: ReadonlySet<string> = new Set(
+  METHODS.filter((method) => !REFUSED_METHODS.includes(method)),
+);
 
 /**
  * Reads host and path of a request.
@@ -29,12 +33,12 @@ const REFUSED_METHODS = new Set(['TRACE', 'TRACK', 'CONNECT']);
  */
 export function readTarget(incoming: IncomingMessage): Target {
   const method = incoming.method ?? '';
-  if (REFUSED_METHODS.has(method)) throw new EdgeError('METHOD_NOT_IMPLEMENTED');
+  if (!TAKEN_METHODS.has(method)) throw new EdgeError('METHOD_NOT_IMPLEMENTED');
   const url = incoming.url ?? '';
   if (url.length > MAX_TARGET_LENGTH) throw new EdgeError('URI_TOO_LONG');
   const sent = hostHeader(incoming);
   const { authority, pathAndQuery } = splitTarget(url, method);
-  const host = normalizeHost(sent);
+  const host = normalizeHostField(sent);
   // RFC 9112 section 3.2.2 lets the authority of an absolute form replace Host. The two must be alike (section 3.2),
   // and where they are not, some hop in front may have gone by the other one.
   const isAmbiguous = authority !== undefined && normalizeHost(authority) !== host;
