@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import { isIPv6 } from 'node:net';
 import { domainToASCII } from 'node:url';
 
@@ -19,11 +20,13 @@ export function normalizeHost(authority: string): string | undefined {
 }
 
 /**
- * The same for what a Host field holds: ASCII only (RFC 9110 section 7.2, RFC 3986 section 3.2.2). Bytes beyond it mean one host
- * to who reads UTF-8 and another to who reads Latin-1, as Node does.
+ * The same for a Host field as Node gives it, a character for each byte. Bytes beyond ASCII are UTF-8, the one encoding of
+ * URIs (RFC 3986 section 3.2.2); what is not could be read as one host or another.
  */
 export function normalizeHostField(field: string): string | undefined {
-  return isAscii(field) ? normalizeHost(field) : undefined;
+  if (isAscii(field)) return normalizeHost(field);
+  const bytes = Buffer.from(field, 'latin1');
+  return isUtf8(bytes) ? normalizeHost(bytes.toString('utf8')) : undefined;
 }
 
 /** The normalised host without its port. */

@@ -160,7 +160,7 @@ describe('a host is looked up', () => {
     ['site.test.:80', '<h1>home</h1>'],
     ['site.test:9999', '<h1>home</h1>'],
     ['site.test:8080', '<h1>other</h1>'],
-    ['b\xfccher.test', '<h1>other</h1>'],
+    ['b\xc3\xbccher.test', '<h1>other</h1>'],
     ['any.wild.test', '<h1>wild</h1>'],
   ])('%s', async (host, text) => {
     const answer = await ask(edge.port, { host, target: '/' });
