@@ -1,11 +1,18 @@
 import { createHash } from 'node:crypto';
 import { Pool } from 'undici';
 import type { Protections } from '../../cache/protections.ts';
-import { apiPaths, type BegunDeployment, type FlipResult } from '../../contracts/control-api.ts';
+import {
+  apiPaths,
+  type BegunDeployment,
+  type FlipResult,
+  type Purge,
+  type PurgeResult,
+} from '../../contracts/control-api.ts';
 import type { Manifest } from '../../contracts/manifest.ts';
 import { freePort } from '../../test/support/free-port.ts';
 import { startPostgres } from '../../test/support/postgres.ts';
 import { startNode, type StartedProcess } from '../../test/support/process.ts';
+import { projectName, type HammeredHost } from './hosts.ts';
 import { stopProcess } from './stop-process.ts';
 
 const TOKEN = 'hammer-administrator-token-0123456789';
@@ -21,6 +28,8 @@ export type HammeredControlApi = {
   createProject(name: string): Promise<string>;
   /** A whole deploy: begin, upload, finish. @throws when any of it fails. */
   deploy(project: string, text: string, domains: readonly string[]): Promise<FlipResult>;
+  /** Purges what a host of the project shows, mapping and all. @throws when it is refused. */
+  purge(host: HammeredHost, isSoft: boolean): Promise<void>;
   /** Ends the process as a crash does, and starts it again with the same database. */
   crash(): Promise<void>;
   close(): Promise<void>;
@@ -65,6 +74,10 @@ export async function startControlApi(options: ControlApiOptions): Promise<Hamme
       return `${project.ref}.${DEPLOY_DOMAIN}`;
     },
     deploy: (project, text, domains) => deploy(pool, project, text, domains),
+    purge: async ({ name, project }, isSoft) => {
+      const body: Purge = { kind: 'domain', host: name, isSoft };
+      await send<PurgeResult>(pool, 'POST', apiPaths.purge(projectName(project)), JSON.stringify(body));
+    },
     crash: async () => {
       await program.stop('SIGKILL');
       program = await launch(env, options.protections);

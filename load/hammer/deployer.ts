@@ -1,14 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { FlipResult } from '../../contracts/control-api.ts';
 import { Refusal, type HammeredControlApi } from './control-api.ts';
+import { projectName, type HammeredHost } from './hosts.ts';
 import { sharedNowMs, type Oracle } from './oracle.ts';
 
 const PROJECTS = 20;
 const DOMAINS_PER_PROJECT = 2;
 const RETRY_MS = 100;
-
-/** A host that the gateways are asked for, and the project whose builds it shows. */
-export type HammeredHost = { name: string; project: number };
 
 export type DeployerOptions = {
   api: HammeredControlApi;
@@ -41,7 +39,7 @@ export class Deployer {
   /** Makes the projects, each with a build on all of its domains. */
   async prepare(): Promise<void> {
     for (let project = 0; project < PROJECTS; project += 1) {
-      const own = await this.#options.api.createProject(nameOf(project));
+      const own = await this.#options.api.createProject(projectName(project));
       this.hosts.push(...[own, ...domainsOf(project)].map((name) => ({ name, project })));
       await this.#deploy(project);
     }
@@ -73,7 +71,7 @@ export class Deployer {
   async #deploy(project: number): Promise<void> {
     const build = (this.#builds[project] ?? 0) + 1;
     this.#builds[project] = build;
-    const flip = await this.#options.api.deploy(nameOf(project), String(build), domainsOf(project));
+    const flip = await this.#options.api.deploy(projectName(project), String(build), domainsOf(project));
     this.deploys += 1;
     this.moves += 1 + DOMAINS_PER_PROJECT;
     if (flip.outcome === 'live' && flip.isComplete) this.#acknowledge(project, build, flip);
@@ -89,10 +87,6 @@ export class Deployer {
       this.#options.oracle.acknowledge(index, build, atMs);
     }
   }
-}
-
-function nameOf(project: number): string {
-  return `project-${project}`;
 }
 
 function domainsOf(project: number): string[] {

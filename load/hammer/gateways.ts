@@ -4,7 +4,7 @@ import { messageOf } from '../../core/errors.ts';
 import type { Protections } from '../../cache/protections.ts';
 import { freePort } from '../../test/support/free-port.ts';
 import { startNode } from '../../test/support/process.ts';
-import type { HammeredHost } from './deployer.ts';
+import type { HammeredHost } from './hosts.ts';
 import { sharedNowMs, type Observation, type Oracle } from './oracle.ts';
 import { stopProcess } from './stop-process.ts';
 import { scrape, sumOf } from '../support/scrape.ts';
@@ -16,8 +16,6 @@ const LONGEST_PAUSE_MS = 20;
 export type HammeredGateway = {
   /** Whether it uses the cache and holds its lease. */
   isWell(): Promise<boolean>;
-  /** Look-ups of domains that the cache did not answer or had nothing for, since the start. */
-  unansweredByCache(): Promise<number>;
   close(): Promise<void>;
 };
 
@@ -53,12 +51,6 @@ export async function startGateway(oracle: Oracle, options: GatewayOptions): Pro
     isWell: async () => {
       const samples = await scrape(adminUrl);
       return sumOf(samples, 'cache_up', {}) === 1 && sumOf(samples, 'cache_lease_held', {}) === 1;
-    },
-    unansweredByCache: async () => {
-      const samples = await scrape(adminUrl);
-      const count = (outcome: string): number =>
-        sumOf(samples, 'cache_lookups_total', { family: 'domain', outcome });
-      return count('error') + count('miss');
     },
     close: async () => {
       await stopAsking();

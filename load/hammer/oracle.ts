@@ -21,7 +21,8 @@ type Acknowledged = { atMs: number; rev: number };
 
 /**
  * Knows every flip that was acknowledged and judges every answer: one that was asked for after a flip was acknowledged
- * must show that flip or a later one. Only a marked answer of a gateway that could ask nobody may be older.
+ * must show that flip or a later one. Only a marked answer of a gateway that was cut off from the cache and the control API
+ * may be older.
  */
 export class Oracle {
   observations = 0;
@@ -59,18 +60,6 @@ export class Oracle {
       observation.isLastKnownGood && this.#mayBeOlder(observation.gateway, observation.startedAtMs);
     if (isExcepted) this.markedOlder += 1;
     else this.violations.push({ ...observation, floor, during: this.during });
-  }
-
-  /** A gateway turned out to have been cut off in between: its marked answers of that time are excepted. */
-  except(gateway: number, fromMs: number, toMs: number): void {
-    const isExcepted = (violation: Violation): boolean =>
-      violation.gateway === gateway &&
-      violation.isLastKnownGood &&
-      violation.startedAtMs >= fromMs &&
-      violation.startedAtMs <= toMs;
-    const left = this.violations.filter((violation) => !isExcepted(violation));
-    this.markedOlder += this.violations.length - left.length;
-    this.violations.splice(0, this.violations.length, ...left);
   }
 
   /** The highest revision acknowledged before a moment. */

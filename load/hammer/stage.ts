@@ -1,4 +1,9 @@
+import type { Cache } from '../../cache/cache.ts';
+import { defaultCacheConfig, parseCacheUrl } from '../../cache/config.ts';
+import { openCache } from '../../cache/open-cache.ts';
 import type { Protections } from '../../cache/protections.ts';
+import { silentLogger } from '../../core/log.ts';
+import { createRegistry } from '../../core/metrics.ts';
 import { startCacheCluster } from '../../test/support/cache-cluster.ts';
 import { startCacheServer, type CacheServer } from '../../test/support/cache-server.ts';
 import { startTcpProxy, type TcpProxy } from '../../test/support/tcp-proxy.ts';
@@ -21,6 +26,7 @@ const SLOW_MS = 40;
 /** Answers of the cache server: connections run apart by the first, single answers are late by the second. */
 const SPREAD_MS = 5;
 const JITTER_MS = 15;
+const EYES_TIMEOUT_MS = 2000;
 
 export type Topology = 'single' | 'cluster';
 
@@ -63,13 +69,14 @@ export async function buildStage(options: StageOptions): Promise<Stage> {
     }),
   );
   const { servers: started, proxies } = servers;
+  const cache = await openEyes(servers, topology);
   return {
     scene: {
       servers: started,
+      cache,
       proxies,
       lookupProxies,
       gateways,
-      oracle,
       cutOff,
       controlApi,
       leaseMs: LEASE_MS,
@@ -80,6 +87,7 @@ export async function buildStage(options: StageOptions): Promise<Stage> {
       await Promise.all(gateways.map((gateway) => gateway.close()));
       await Promise.all(lookupProxies.map((proxy) => proxy.close()));
       await controlApi.close();
+      await cache.close();
       await servers.close();
       await Promise.all([bucket.remove(), state.remove()]);
     },
@@ -109,6 +117,16 @@ async function oneServer(): Promise<Servers> {
 async function cluster(): Promise<Servers> {
   const started = await startCacheCluster();
   return { servers: started.primaries, proxies: [], close: () => started.close() };
+}
+
+/** A client of the hammer's own, past every proxy. */
+async function openEyes({ servers }: Servers, topology: Topology): Promise<Cache> {
+  const target = parseCacheUrl(servers.map(({ host, port }) => `${host}:${port}`).join(','));
+  if (target?.kind !== 'server') throw new Error('no cache server');
+  const config = defaultCacheConfig({ target: { ...target, topology }, timeoutMs: EYES_TIMEOUT_MS });
+  const cache = openCache(config, { log: silentLogger(), registry: createRegistry() });
+  await cache.connect();
+  return cache;
 }
 
 function originEnv({ host, port }: TcpProxy, bucket: string): Record<string, string> {
