@@ -12,7 +12,8 @@ export type Backend = {
   onState(listener: (isUp: boolean) => void): void;
   /**
    * Eight characters that name the server process which holds `name`. An entry stamped with others was restored
-   * from a snapshot or comes from a replica: it may be older than what was acknowledged.
+   * from a snapshot or comes from a replica: it may be older than what was acknowledged. UNKNOWN_INCARNATION while that
+   * is not known.
    */
   incarnation(name: string): string;
 

@@ -22,6 +22,8 @@ export const LOAD_MS_AT = 72;
 export const STAMP_AT = 78;
 export const NONCE_AT = 86;
 export const NO_CLAIM: string = '-'.repeat(TOKEN_LENGTH) + '0'.repeat(13);
+/** Stands for "no idea which server process": what is read under it is not believed, whatever its stamp. */
+export const UNKNOWN_INCARNATION = '????????';
 const NEVER_MS = 9_999_999_999_999;
 
 /** value; negative entry; tombstone of a purge; claim: nothing stored yet, somebody is loading it. */

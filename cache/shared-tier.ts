@@ -1,8 +1,8 @@
 import type { Clock } from '../core/clock.ts';
-import { toEdgeError, type EdgeError } from '../core/errors.ts';
+import { EdgeError, toEdgeError } from '../core/errors.ts';
 import type { Backend } from './backend.ts';
 import { decodeValue } from './codec.ts';
-import { decodeHead, type EntryHead } from './entry.ts';
+import { decodeHead, UNKNOWN_INCARNATION, type EntryHead } from './entry.ts';
 import type { CacheKey } from './family.ts';
 import type { Statistics } from './statistics.ts';
 
@@ -14,6 +14,7 @@ export type Found<Value> =
   | { kind: 'nothing'; isVacant: boolean }
   | { kind: 'error'; cause: EdgeError };
 
+const UNKNOWN_SERVER = 'cache: it is not known which server process answered';
 const NOTHING_USABLE = { kind: 'nothing', isVacant: false } as const;
 
 /** Reads entries and judges them: format, schema version, server incarnation, freshness. */
@@ -40,7 +41,7 @@ export class SharedTier {
   async findMany<Value>(wanted: readonly CacheKey<Value>[]): Promise<Found<Value>[]> {
     try {
       const all = await this.#backend.read(wanted.map((key) => key.name));
-      return wanted.map((key, index) => this.#judge(key, all[index]));
+      return wanted.map((key, index) => this.#judgeOne(key, all[index]));
     } catch (error) {
       return wanted.map((key) => this.#failed(key, error));
     }
@@ -53,6 +54,15 @@ export class SharedTier {
     return head !== undefined && this.#isCredible(key, head) ? head : undefined;
   }
 
+  #judgeOne<Value>(key: CacheKey<Value>, bytes: Buffer | undefined): Found<Value> {
+    try {
+      return this.#judge(key, bytes);
+    } catch (error) {
+      return this.#failed(key, error);
+    }
+  }
+
+  /** @throws CacheFailure */
   #judge<Value>(key: CacheKey<Value>, bytes: Buffer | undefined): Found<Value> {
     if (bytes === undefined) return { kind: 'nothing', isVacant: true };
     this.#statistics.family(key.family.name).bytesRead += bytes.length;
@@ -69,11 +79,19 @@ export class SharedTier {
     return { kind: 'value', value, head, bytes: bytes.length, isFresh, ageMs };
   }
 
-  /** Entries of another schema version, or of a server process that is gone, are left alone and not used. */
+  /**
+   * Entries of another schema version, or of a server process that is gone, are left alone and not used. Not to know which
+   * process answered is an error and no miss: the connection was lost meanwhile.
+   *
+   * @throws CacheFailure
+   */
   #isCredible(key: CacheKey<unknown>, head: EntryHead): boolean {
     if (head.kind === 'tombstone' || head.kind === 'claim') return true;
     if (head.schemaVersion !== key.family.schemaVersion) return false;
-    return key.family.isRestorable || head.incarnation === this.#backend.incarnation(key.name);
+    if (key.family.isRestorable) return true;
+    const incarnation = this.#backend.incarnation(key.name);
+    if (incarnation === UNKNOWN_INCARNATION) throw new EdgeError('CACHE_FAILED', { detail: UNKNOWN_SERVER });
+    return head.incarnation === incarnation;
   }
 
   #unparsable(key: CacheKey<unknown>): typeof NOTHING_USABLE {

@@ -1,7 +1,8 @@
 import { Cluster } from 'ioredis';
 import type { CacheFailure } from './failure.ts';
 import { toFailure } from './failure.ts';
-import { learnIncarnations, UNKNOWN_INCARNATION, type Incarnations } from './incarnations.ts';
+import { UNKNOWN_INCARNATION } from '../entry.ts';
+import { learnIncarnations, type Incarnations } from './incarnations.ts';
 import type { Client } from './scripts.ts';
 import { withDeadline } from './with-deadline.ts';
 

@@ -1,11 +1,10 @@
 import { createHash } from 'node:crypto';
 import { Cluster, type Redis } from 'ioredis';
+import { UNKNOWN_INCARNATION } from '../entry.ts';
 import { toFailure } from './failure.ts';
 import { hashSlot } from './hash-slot.ts';
 import type { Client } from './scripts.ts';
 
-/** Stands for "no idea which server process": equal to no stamp, so entries read under it are not trusted. */
-export const UNKNOWN_INCARNATION = '????????';
 /** For servers that do not let us ask: restarts from a snapshot then go unnoticed. */
 const UNASKABLE_INCARNATION = 'noinfo--';
 
@@ -27,7 +26,7 @@ async function learnOfCluster(cluster: Cluster): Promise<Incarnations> {
   };
   const watch = (node: Redis): void => {
     node.on('close', () => known.delete(nodeName(node)));
-    node.on('ready', () => void learn(node).catch(() => undefined)); // Unknown until it answers: reads are misses.
+    node.on('ready', () => void learn(node).catch(() => undefined)); // Unknown until it answers: reads are errors.
   };
   const nodes = cluster.nodes('all');
   for (const node of nodes) watch(node);

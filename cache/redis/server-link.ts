@@ -1,11 +1,11 @@
 import { messageOf } from '../../core/errors.ts';
 import type { Logger } from '../../core/log.ts';
 import type { CacheConfig, CacheTarget } from '../config.ts';
+import { UNKNOWN_INCARNATION } from '../entry.ts';
 import { createClient } from './clients.ts';
 import { Connection } from './connection.ts';
 import { Deadlines } from './deadlines.ts';
 import { CacheFailure, toFailure, type FailureKind } from './failure.ts';
-import { UNKNOWN_INCARNATION } from './incarnations.ts';
 import type { Client } from './scripts.ts';
 import { ShardBreakers, type ShardBreaker } from './shard-breakers.ts';
 
