@@ -16,6 +16,8 @@ const LONGEST_PAUSE_MS = 20;
 export type HammeredGateway = {
   /** Whether it uses the cache and holds its lease. */
   isWell(): Promise<boolean>;
+  /** Look-ups of domains that the cache did not answer, since the start. */
+  unansweredByCache(): Promise<number>;
   close(): Promise<void>;
 };
 
@@ -52,6 +54,8 @@ export async function startGateway(oracle: Oracle, options: GatewayOptions): Pro
       const samples = await scrape(adminUrl);
       return sumOf(samples, 'cache_up', {}) === 1 && sumOf(samples, 'cache_lease_held', {}) === 1;
     },
+    unansweredByCache: async () =>
+      sumOf(await scrape(adminUrl), 'cache_lookups_total', { family: 'domain', outcome: 'error' }),
     close: async () => {
       await stopAsking();
       await stopProcess(program);

@@ -33,6 +33,8 @@ export type HammerReport = {
   absences: number;
   marked: number;
   markedOlder: number;
+  /** Those of them where nothing but the machine kept the gateway from hearing of the cache in time. */
+  lateOlder: number;
   deploys: number;
   /** Deploys that were answered before every gateway had acknowledged, as when the cache was down. */
   incomplete: number;
@@ -90,6 +92,7 @@ export async function runHammer(options: HammerOptions): Promise<HammerReport> {
     absences: oracle.absences,
     marked: oracle.marked,
     markedOlder: oracle.markedOlder,
+    lateOlder: oracle.lateOlder,
     deploys: deployer.deploys,
     incomplete: deployer.incomplete,
     unanswered: deployer.unanswered,

@@ -28,6 +28,8 @@ export class Oracle {
   observations = 0;
   marked = 0;
   markedOlder = 0;
+  /** Those of them where nothing but the machine kept the gateway from hearing of the cache in time. */
+  lateOlder = 0;
   /** What went wrong, of each failure. */
   readonly failures: string[] = [];
   absences = 0;
@@ -60,6 +62,20 @@ export class Oracle {
       observation.isLastKnownGood && this.#mayBeOlder(observation.gateway, observation.startedAtMs);
     if (isExcepted) this.markedOlder += 1;
     else this.violations.push({ ...observation, floor, during: this.during });
+  }
+
+  /** A gateway turned out to have been cut off in between: its marked answers of that time are excepted. */
+  except(gateway: number, fromMs: number, toMs: number): void {
+    const isExcepted = (violation: Violation): boolean =>
+      violation.gateway === gateway &&
+      violation.isLastKnownGood &&
+      violation.startedAtMs >= fromMs &&
+      violation.startedAtMs <= toMs;
+    const left = this.violations.filter((violation) => !isExcepted(violation));
+    const excepted = this.violations.length - left.length;
+    this.markedOlder += excepted;
+    this.lateOlder += excepted;
+    this.violations.splice(0, this.violations.length, ...left);
   }
 
   /** The highest revision acknowledged before a moment. */

@@ -26,6 +26,8 @@ const SLOW_MS = 40;
 /** Answers of the cache server: connections run apart by the first, single answers are late by the second. */
 const SPREAD_MS = 5;
 const JITTER_MS = 15;
+/** Well above what the proxies add, so that a busy machine is not taken for a server that hangs. */
+const TIMEOUT_MS = 250;
 const EYES_TIMEOUT_MS = 2000;
 
 export type Topology = 'single' | 'cluster';
@@ -42,7 +44,12 @@ export type StageOptions = {
   pauseMs: number;
 };
 
-type Servers = { servers: readonly CacheServer[]; proxies: readonly TcpProxy[]; close(): Promise<void> };
+type Servers = {
+  servers: readonly CacheServer[];
+  proxies: readonly TcpProxy[];
+  setCalm(isCalm: boolean): void;
+  close(): Promise<void>;
+};
 
 /** Cache servers, the control API and three gateways, each in a process of its own, with proxies in between. */
 export async function buildStage(options: StageOptions): Promise<Stage> {
@@ -78,6 +85,8 @@ export async function buildStage(options: StageOptions): Promise<Stage> {
       lookupProxies,
       gateways,
       cutOff,
+      oracle,
+      setCalm: servers.setCalm,
       controlApi,
       leaseMs: LEASE_MS,
       hosts: deployer.hosts,
@@ -98,14 +107,16 @@ export async function buildStage(options: StageOptions): Promise<Stage> {
 async function oneServer(): Promise<Servers> {
   const server = await startCacheServer();
   const proxies = await Promise.all(Array.from({ length: GATEWAYS + 1 }, () => startTcpProxy(server)));
-  for (const [index, proxy] of proxies.entries()) {
-    proxy.setSpreadMs(SPREAD_MS);
-    // Only before gateways: whoever flips is quick, so that what gateways read is often overtaken.
-    if (index < GATEWAYS) proxy.setJitterMs(JITTER_MS);
-  }
+  for (const proxy of proxies) proxy.setSpreadMs(SPREAD_MS);
+  // Only before gateways: whoever flips is quick, so that what gateways read is often overtaken.
+  const setCalm = (isCalm: boolean): void => {
+    for (const proxy of proxies.slice(0, GATEWAYS)) proxy.setJitterMs(isCalm ? 0 : JITTER_MS);
+  };
+  setCalm(false);
   return {
     servers: [server],
     proxies,
+    setCalm,
     close: async () => {
       await Promise.all(proxies.map((proxy) => proxy.close()));
       await server.close();
@@ -116,7 +127,12 @@ async function oneServer(): Promise<Servers> {
 /** Three primaries. Its nodes name each other's addresses, so no proxies stand before them. */
 async function cluster(): Promise<Servers> {
   const started = await startCacheCluster();
-  return { servers: started.primaries, proxies: [], close: () => started.close() };
+  return {
+    servers: started.primaries,
+    proxies: [],
+    setCalm: () => undefined,
+    close: () => started.close(),
+  };
 }
 
 /** A client of the hammer's own, past every proxy. */
@@ -143,6 +159,6 @@ function cacheEnv({ servers, proxies }: Servers, topology: Topology, index: numb
     CACHE_LEASE_MS: String(LEASE_MS),
     CACHE_L1_TTL_MS: String(NEAR_TTL_MS),
     CACHE_TTL_DEFAULT: String(TTL_SECONDS),
-    CACHE_TIMEOUT_MS: '100',
+    CACHE_TIMEOUT_MS: String(TIMEOUT_MS),
   };
 }
