@@ -86,7 +86,7 @@ export async function buildStage(options: StageOptions): Promise<Stage> {
       gateways,
       cutOff,
       oracle,
-      setCalm: servers.setCalm,
+      setCalm: (isCalm) => servers.setCalm(isCalm),
       controlApi,
       leaseMs: LEASE_MS,
       hosts: deployer.hosts,
