@@ -1,6 +1,7 @@
 import { DrizzleQueryError, sql, type SQL } from 'drizzle-orm';
 import type { PgColumn, PgDatabase, PgQueryResultHKT } from 'drizzle-orm/pg-core';
 import { EdgeError, messageOf } from '../../core/errors.ts';
+import type { Closable } from '../../core/lifecycle.ts';
 import type { SqlSession } from './migrate.ts';
 
 /** The query builder; the same on the embedded database and on a server. A transaction is one too. */
@@ -11,6 +12,8 @@ export type OpenDatabase = {
   readonly db: Database;
   /** Runs statements on one connection. */
   withSession<Result>(work: (session: SqlSession) => Promise<Result>): Promise<Result>;
+  /** Calls back when somebody notifies the channel, as a hint. Undefined where nobody else can be connected. */
+  hear?: (channel: string, onNotice: () => void) => Closable;
   /** Resolves when the database answers; throws otherwise. */
   ping(): Promise<void>;
   /** Queries sent since the start: what a test or a measurement reads. */

@@ -4,6 +4,7 @@ import { messageOf } from '../../core/errors.ts';
 import type { Logger } from '../../core/log.ts';
 import type { OpenDatabase } from './database.ts';
 import type { SqlSession } from './migrate.ts';
+import { hearNotices } from './postgres-notices.ts';
 import { countQueries } from './query-count.ts';
 
 const CONNECT_TIMEOUT_MS = 5_000;
@@ -49,6 +50,7 @@ export async function openPostgres(
         client.release();
       }
     },
+    hear: (channel, onNotice) => hearNotices(url, { channel, onNotice, log }),
     ping: async () => {
       await pool.query('select 1');
     },

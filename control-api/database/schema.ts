@@ -300,3 +300,12 @@ export const pendingEndings: Table<{
   name: text().notNull(),
   createdAt: time().notNull().defaultNow(),
 });
+
+/** Read and written by `endings/looks.ts`, past the query builder: what it asks all the time counts for no request. */
+export const controlApis: Table<{
+  id: Given<string>;
+  look: Given<number>;
+}> = pgTable('control_apis', {
+  id: uuid().notNull(),
+  look: long().notNull(),
+});

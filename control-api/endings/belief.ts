@@ -1,9 +1,13 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Clock } from '../../core/clock.ts';
 import { messageOf } from '../../core/errors.ts';
 import type { Closable } from '../../core/lifecycle.ts';
 import type { Logger } from '../../core/log.ts';
 import type { OpenDatabase } from '../database/database.ts';
+import type { SqlSession } from '../database/migrate.ts';
 import type { Ending } from './endings.ts';
+import { beginLook, endLook, haveOthersLook, join, leave, LOOK_CHANNEL, readNotes } from './looks.ts';
 
 const LOOK_MS = 1000;
 // From the beginning of a look. Several may fail before the cache is no longer believed.
@@ -16,16 +20,21 @@ export type BeliefParts = {
   log: Logger;
   /** Called when a look finds changes that the cache was not told of. */
   onUntold: () => void;
+  /** Between looks that nobody asks for; default a second. */
+  lookMs?: number;
+  /** How long after a look the cache is believed; default four seconds. The same for every control API. */
+  believedMs?: number;
 };
 
 /**
  * Which of the cache's values this control API may believe. A change that the cache could not be told of is noted in the
- * database, and every control API looks there once a second: what is noted is asked of the database instead. One that has
- * not looked for four seconds believes nothing of the cache, so whoever makes a change knows when nobody goes by what
- * was before: when the cache has been told, or those seconds later.
+ * database, where every control API looks once a second, and when another one asks for it: what is noted is asked of the
+ * database instead. Whoever makes a change waits until all others have looked. One that has not looked for four seconds
+ * believes nothing of the cache, so that is the longest wait: for one that died.
  */
 export class Belief implements Closable {
-  readonly #parts: BeliefParts;
+  readonly #parts: Required<BeliefParts>;
+  readonly #id = randomUUID();
   /** Names by the number of their note: of changes that this process made, and as the last look found them. */
   readonly #own = new Map<number, string>();
   #noted = new Map<number, string>();
@@ -33,19 +42,28 @@ export class Belief implements Closable {
   #doubted: ReadonlySet<string> = new Set();
   #believedUntilMs = Number.NEGATIVE_INFINITY;
   #timer: NodeJS.Timeout | undefined;
-  #looking: Promise<void> = Promise.resolve();
+  #looking: Promise<void> | undefined;
+  #isAskedFor = false;
+  #hearing: Closable | undefined;
   #isClosed = false;
 
   constructor(parts: BeliefParts) {
-    this.#parts = parts;
+    this.#parts = { lookMs: LOOK_MS, believedMs: BELIEVED_MS, ...parts };
   }
 
   /** Looks once, which must succeed, and from then on all the time. */
   async open(): Promise<void> {
+    const { database } = this.#parts;
+    if (this.#isAlone()) {
+      await database.withSession((session) => this.#readNotes(session));
+      // Nobody else writes to an embedded database.
+      this.#believedUntilMs = Number.POSITIVE_INFINITY;
+      return;
+    }
+    await database.withSession((session) => join(session, this.#id));
     await this.#look();
-    // Nobody else writes to an embedded database.
-    if (this.#isAlone()) this.#believedUntilMs = Number.POSITIVE_INFINITY;
-    else this.#arm();
+    this.#hearing = database.hear?.(LOOK_CHANNEL, () => this.#lookAtOnce());
+    this.#arm(this.#parts.lookMs);
   }
 
   mayBelieve(name: string): boolean {
@@ -71,48 +89,79 @@ export class Belief implements Closable {
   /** Resolves when every control API has looked since the call, or has stopped believing. */
   async untilAllDoubt(): Promise<void> {
     if (this.#isAlone()) return;
-    await new Promise<void>((resolve) => {
-      setTimeout(resolve, BELIEVED_MS);
-    });
+    const { database, believedMs, log } = this.#parts;
+    try {
+      await haveOthersLook(database, this.#id, believedMs);
+    } catch (error) {
+      log.warn({ error: messageOf(error) }, 'who else believes the cache could not be read; waiting instead');
+      await pause(believedMs);
+    }
   }
 
   async close(): Promise<void> {
     this.#isClosed = true;
+    this.#believedUntilMs = Number.NEGATIVE_INFINITY;
     clearTimeout(this.#timer);
+    await this.#hearing?.close();
     await this.#looking;
+    if (this.#isAlone()) return;
+    // Without the database nobody can be told; the others give this one up when they have waited for it once.
+    await this.#parts.database.withSession((session) => leave(session, this.#id)).catch(() => undefined);
   }
 
   #isAlone(): boolean {
     return this.#parts.database.kind === 'pglite';
   }
 
-  #arm(): void {
+  #arm(afterMs: number): void {
     if (this.#isClosed) return;
-    this.#timer = setTimeout(() => {
-      this.#looking = this.#look()
-        .catch((error: unknown) => {
-          const detail = { error: messageOf(error) };
-          this.#parts.log.warn(detail, 'the database could not be asked what the cache was not told');
-        })
-        .finally(() => this.#arm());
-    }, LOOK_MS).unref();
+    this.#timer = setTimeout(() => this.#run(), afterMs).unref();
+  }
+
+  #run(): void {
+    clearTimeout(this.#timer);
+    if (this.#isClosed) return;
+    this.#isAskedFor = false;
+    this.#looking = this.#look()
+      .catch((error: unknown) => {
+        const detail = { error: messageOf(error) };
+        this.#parts.log.warn(detail, 'the database could not be asked what the cache was not told');
+      })
+      .finally(() => {
+        this.#looking = undefined;
+        this.#arm(this.#isAskedFor ? 0 : this.#parts.lookMs);
+      });
+  }
+
+  /** A look that is under way may have begun too early to find what this one is for. */
+  #lookAtOnce(): void {
+    if (this.#looking === undefined) this.#run();
+    else this.#isAskedFor = true;
   }
 
   async #look(): Promise<void> {
-    const { database, clock, onUntold } = this.#parts;
+    const { database, clock, believedMs } = this.#parts;
     const beganMs = clock.monotonicMs();
+    await database.withSession(async (session) => {
+      const look = await beginLook(session);
+      const isWhole = await this.#readNotes(session);
+      if (!isWhole) return;
+      if (await endLook(session, this.#id, look)) this.#believedUntilMs = beganMs + believedMs;
+      else await join(session, this.#id);
+    });
+  }
+
+  /** Answers whether there were no more than can be kept in mind. */
+  async #readNotes(session: SqlSession): Promise<boolean> {
     const ownBefore = [...this.#own.keys()];
-    const rows = await database.withSession((session) =>
-      session.query('select id, name from pending_endings limit $1', [MAX_DOUBTED + 1]),
-    );
-    if (rows.length > 0) onUntold();
-    this.#noted = new Map(rows.map(({ id, name }) => [Number(id), String(name)]));
-    if (rows.length <= MAX_DOUBTED) {
-      this.#believedUntilMs = beganMs + BELIEVED_MS;
-      // A note that is gone was told of by another control API.
-      for (const id of ownBefore) if (!this.#noted.has(id)) this.#own.delete(id);
-    }
+    const notes = await readNotes(session, MAX_DOUBTED + 1);
+    if (notes.length > 0) this.#parts.onUntold();
+    this.#noted = new Map(notes.map(({ id, name }) => [id, name]));
+    const isWhole = notes.length <= MAX_DOUBTED;
+    // A note that is gone was told of by another control API.
+    if (isWhole) for (const id of ownBefore) if (!this.#noted.has(id)) this.#own.delete(id);
     this.#recount();
+    return isWhole;
   }
 
   #recount(): void {

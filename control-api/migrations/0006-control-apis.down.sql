@@ -1,0 +1,2 @@
+drop table control_apis;
+drop sequence looks;
