@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { Cluster, Redis, type RedisOptions } from 'ioredis';
 import type { CacheConfig, CacheTarget } from '../config.ts';
+import { hearEveryError } from './hear-every-error.ts';
 import type { Client } from './scripts.ts';
 
 type ServerTarget = Extract<CacheTarget, { kind: 'server' }>;
@@ -22,6 +23,7 @@ export function createClient(
   name: string,
   role: ClientRole,
 ): Client {
+  hearEveryError();
   const common = commonOptions(config, target, name);
   if (target.topology === 'cluster') return createCluster(target, common, role);
   if (target.topology === 'sentinel') {
