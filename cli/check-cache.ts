@@ -1,10 +1,12 @@
 import type { Cache, CacheSnapshot } from '../cache/cache.ts';
 import type { CacheConfig } from '../cache/config.ts';
+import { probeTls } from '../cache/probe-tls.ts';
 import { describeAccess, describeServer, findMissingRight } from '../cache/describe-cache.ts';
 import type { CliContext } from './context.ts';
 import { ok, runCheck, skipped, warning, wrong, type Finding } from './doctor.ts';
 import { count } from './format.ts';
 import { judgeAccess, judgeServer } from './judge-cache.ts';
+import { judgeTls } from './judge-tls.ts';
 import { readCacheConfig, withCache } from './open-cli-cache.ts';
 
 export const RIGHTS_FIX =
@@ -15,9 +17,16 @@ export async function checkCache(context: CliContext): Promise<Finding[]> {
   const config = await readConfig(context);
   if (Array.isArray(config)) return config;
   const fix = 'Start it, or set CACHE_URL, CACHE_USERNAME and CACHE_PASSWORD right.';
-  const found = await runCheck('cache server', fix, () => withCache(context, (cache) => checkServer(cache)));
+  const [found, tls] = await Promise.all([
+    runCheck('cache server', fix, () => withCache(context, (cache) => checkServer(cache))),
+    probeTls(config),
+  ]);
   const access = describeAccess(config);
-  return [...found, ...(access === undefined ? [] : judgeAccess(access))];
+  return [
+    ...found,
+    ...(tls === undefined ? [] : judgeTls(tls, context.clock.nowMs())),
+    ...(access === undefined ? [] : judgeAccess(access)),
+  ];
 }
 
 async function readConfig(context: CliContext): Promise<CacheConfig | Finding[]> {

@@ -5,12 +5,12 @@ import type { CliContext, CommonOptions } from './context.ts';
 import { withClient } from './context.ts';
 import { unreachable, unusableAnswer } from './control-api-errors.ts';
 import { checkInstallation } from './check-installation.ts';
+import { judgeClock } from './judge-clock.ts';
 import { ok, runCheck, skipped, warning, wrong, type Finding } from './doctor.ts';
 import { duration } from './format.ts';
 import type { Connection } from './settings.ts';
 
 const TIMEOUT_MS = 10_000;
-const MAX_SKEW_MS = 5000;
 
 /** Reachability, its parts, the clocks, the token. */
 export async function checkControlApi(
@@ -43,7 +43,7 @@ async function checkHealth(context: CliContext, { apiUrl, source }: Connection):
           'Check BUCKET_URL, BUCKET_NAME and the key’s rights to read, write, list and delete.',
         ),
     checkCacheState(health),
-    checkClock(context, date),
+    judgeClock(context, { check: 'clock', whose: 'the control API', date }),
   ];
 }
 
@@ -97,18 +97,6 @@ function checkCacheState({ cache }: Health): Finding {
     default:
       return cache satisfies never;
   }
-}
-
-function checkClock({ clock }: CliContext, date: string): Finding {
-  const skewMs = Math.abs(clock.nowMs() - Date.parse(date));
-  if (!Number.isFinite(skewMs)) return skipped('clock', 'the control API sends no date');
-  return skewMs <= MAX_SKEW_MS
-    ? ok('clock', 'agrees with the control API')
-    : warning(
-        'clock',
-        `${duration(skewMs)} apart from the control API`,
-        'Switch on time synchronisation (timedatectl set-ntp true).',
-      );
 }
 
 /** The token, and what only an administrator's token lets see. */

@@ -4,6 +4,7 @@ import { withClient, type CliContext, type CommonOptions } from './context.ts';
 import { ok, runCheck, skipped, warning, wrong, type Finding } from './doctor.ts';
 import { count, duration } from './format.ts';
 import { judgeAccess, judgeServer } from './judge-cache.ts';
+import { judgeTls } from './judge-tls.ts';
 
 const TIMEOUT_MS = 30_000;
 const MAX_SKEW_MS = 2000;
@@ -28,7 +29,7 @@ export function checkInstallation(
       ...judgeBucket(diagnosis.bucket),
       judgeMigrations(diagnosis.migrations),
       judgeDatabaseClock(diagnosis.database),
-      ...judgeCache(diagnosis.cache, isCacheKnown),
+      ...judgeCache(diagnosis.cache, { isKnown: isCacheKnown, nowMs: context.clock.nowMs() }),
       judgeBus(diagnosis),
       ...judgeUntold(diagnosis.untold),
       judgeSealing(diagnosis.isEnvironmentSealed),
@@ -86,16 +87,25 @@ function judgeDatabaseClock({ kind, skewMs, problem }: Diagnosis['database']): F
       );
 }
 
-function judgeCache({ state, server, access, problem }: Diagnosis['cache'], isKnown: boolean): Finding[] {
-  if (state !== 'up') return [];
+function judgeCache(
+  { state, server, access, tls, problem }: Diagnosis['cache'],
+  { isKnown, nowMs }: { isKnown: boolean; nowMs: number },
+): Finding[] {
+  const transport = tls === null ? [] : judgeTls(tls, nowMs).map(asTheControlApi);
+  if (state !== 'up') return transport;
   const rights =
     problem === null
       ? ok('rights of the control API in the cache', 'reads, writes, deletes and scripts are allowed')
       : wrong('rights of the control API in the cache', problem, RIGHTS_FIX);
   // What can be seen from here was said already.
   return isKnown
-    ? [rights]
-    : [rights, ...judgeServer(server), ...(access === null ? [] : judgeAccess(access))];
+    ? [rights, ...transport.filter(({ state: found }) => found !== 'ok')]
+    : [rights, ...transport, ...judgeServer(server), ...(access === null ? [] : judgeAccess(access))];
+}
+
+/** Its settings and its trust are others than those here. */
+function asTheControlApi(finding: Finding): Finding {
+  return { ...finding, check: `${finding.check} of the control API` };
 }
 
 function judgeBus({ bus, cache }: Diagnosis): Finding {

@@ -96,7 +96,17 @@ const REASONS: Readonly<Record<string, string>> = {
   UND_ERR_SOCKET: 'the connection broke',
   DEPTH_ZERO_SELF_SIGNED_CERT:
     'its certificate is self-signed (NODE_EXTRA_CA_CERTS names your own authority)',
+  SELF_SIGNED_CERT_IN_CHAIN:
+    'its certificate is from an authority that is not trusted here (NODE_EXTRA_CA_CERTS names your own)',
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE:
+    'its certificate is from an authority that is not trusted here (NODE_EXTRA_CA_CERTS names your own)',
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
+    'its certificate is from an authority that is not trusted here (NODE_EXTRA_CA_CERTS names your own)',
+  ERR_TLS_CERT_ALTNAME_INVALID: 'its certificate is for another host',
   CERT_HAS_EXPIRED: 'its certificate has expired',
+  CERT_NOT_YET_VALID: 'its certificate is not valid yet: is the clock of this machine right?',
+  ERR_SSL_WRONG_VERSION_NUMBER: 'it speaks no TLS there (http:// instead of https://?)',
+  ERR_SSL_PACKET_LENGTH_TOO_LONG: 'it speaks no TLS there (http:// instead of https://?)',
 };
 
 function explain(cause: unknown): string {

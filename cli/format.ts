@@ -16,12 +16,13 @@ export function bytes(number: number): string {
   return `${unit === 0 || value >= 99.5 ? Math.round(value) : Number(value.toPrecision(2))} ${UNITS[unit] ?? ''}`;
 }
 
-/** `9 ms`, `1.4 s`, `2 min 5 s`. */
+/** `9 ms`, `1.4 s`, `2 min 5 s`, `3 h 10 min`. */
 export function duration(ms: number): string {
   if (ms < 1000) return `${Math.round(ms)} ms`;
   if (ms < 60_000) return `${(ms / 1000).toFixed(1)} s`;
   const seconds = Math.round(ms / 1000);
-  return `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
+  return `${Math.floor(seconds / 3600)} h ${Math.floor((seconds % 3600) / 60)} min`;
 }
 
 /** `3 min ago`, for lists read by people. */

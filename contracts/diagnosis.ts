@@ -16,6 +16,30 @@ export type CacheAccess = {
   isLocal: boolean;
 };
 
+export type TlsProblem =
+  | 'expired'
+  | 'not-yet-valid'
+  | 'self-signed'
+  | 'unknown-issuer'
+  | 'wrong-name'
+  | 'wants-certificate'
+  | 'server-speaks-no-tls'
+  | 'server-wants-tls'
+  | 'ca-file'
+  | 'unreachable'
+  | 'other';
+
+/** How the encrypted way to the cache server was found. */
+export type CacheTls = {
+  /** `host:port` */
+  address: string;
+  /** Null: it stands, and the certificate is trusted. */
+  problem: TlsProblem | null;
+  detail: string;
+  /** When the certificate ends. */
+  validToMs: number | null;
+};
+
 /** What the cache server says of itself; null where it does not. */
 export type CacheServerFacts = {
   software: string | null;
@@ -42,6 +66,8 @@ export type Diagnosis = {
   cache: {
     state: 'up' | 'down' | 'disabled' | 'memory';
     access: CacheAccess | null;
+    /** Null: there is no encryption, and none is wanted; or a control API that does not look. */
+    tls: CacheTls | null;
     server: CacheServerFacts | null;
     problem: string | null;
   };
@@ -68,6 +94,29 @@ export const diagnosisSchema: z.ZodType<Diagnosis> = z.object({
     access: z
       .object({ user: text, hasPassword: z.boolean(), isTls: z.boolean(), isLocal: z.boolean() })
       .nullable(),
+    tls: z
+      .object({
+        address: z.string(),
+        problem: z
+          .enum([
+            'expired',
+            'not-yet-valid',
+            'self-signed',
+            'unknown-issuer',
+            'wrong-name',
+            'wants-certificate',
+            'server-speaks-no-tls',
+            'server-wants-tls',
+            'ca-file',
+            'unreachable',
+            'other',
+          ])
+          .nullable(),
+        detail: z.string(),
+        validToMs: number,
+      })
+      .nullable()
+      .default(null),
     server: z
       .object({
         software: text,

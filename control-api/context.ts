@@ -1,6 +1,6 @@
 import type { Cache } from '../cache/cache.ts';
 import type { FlipResult } from '../contracts/control-api.ts';
-import type { CacheAccess } from '../contracts/diagnosis.ts';
+import type { CacheAccess, CacheTls } from '../contracts/diagnosis.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Logger } from '../core/log.ts';
 import type { ObjectStore } from '../store/object-store.ts';
@@ -20,6 +20,8 @@ export type Context = {
   cache: Cache;
   /** How the cache server is reached; undefined: there is none, or nobody said. */
   cacheAccess: CacheAccess | undefined;
+  /** Tries the encryption of the way to the cache server. */
+  probeCacheTls: () => Promise<CacheTls | undefined>;
   store: ObjectStore;
   log: Logger;
   clock: Clock;

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { cacheFields, toCacheConfig } from '../cache/config.ts';
 import { describeAccess } from '../cache/describe-cache.ts';
+import { probeTls } from '../cache/probe-tls.ts';
 import { openCache } from '../cache/open-cache.ts';
 import { readEnvironment } from '../core/env.ts';
 import { closeAll, runProgram, type Closable } from '../core/lifecycle.ts';
@@ -32,7 +33,8 @@ async function start(): Promise<Closable> {
   const opened: Closable[] = [store, cache];
   try {
     await cache.connect();
-    opened.push(await startControlApi(config, { log, registry, cache, cacheAccess, store }));
+    const probeCacheTls = (): ReturnType<typeof probeTls> => probeTls(cacheConfig);
+    opened.push(await startControlApi(config, { log, registry, cache, cacheAccess, probeCacheTls, store }));
     return { close: () => closeAll(opened, log) };
   } catch (error) {
     await closeAll(opened, log);

@@ -1,6 +1,6 @@
 import type { AddressInfo } from 'node:net';
 import type { Cache } from '../cache/cache.ts';
-import type { CacheAccess } from '../contracts/diagnosis.ts';
+import type { CacheAccess, CacheTls } from '../contracts/diagnosis.ts';
 import { startAdminServer, type AdminServer } from '../core/admin-server.ts';
 import { systemClock, type Clock } from '../core/clock.ts';
 import { closeAll, type Closable } from '../core/lifecycle.ts';
@@ -30,6 +30,8 @@ export type ControlApiParts = {
   cache: Cache;
   /** For the diagnosis: how the cache server is reached. */
   cacheAccess?: CacheAccess | undefined;
+  /** For the diagnosis: tries the encryption of the way there. */
+  probeCacheTls?: () => Promise<CacheTls | undefined>;
   /** Closed by the caller. */
   store: ObjectStore;
   clock?: Clock;
@@ -76,6 +78,7 @@ export async function startControlApi(config: ControlApiConfig, parts: ControlAp
       db,
       cache,
       cacheAccess: parts.cacheAccess,
+      probeCacheTls: parts.probeCacheTls ?? (async () => undefined),
       store,
       log,
       clock,

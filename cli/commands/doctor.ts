@@ -6,7 +6,8 @@ import { CliError } from '../cli-error.ts';
 import { printResult, type CliContext, type CommonOptions } from '../context.ts';
 import { ok, runCheck, warning, wrong, type Finding } from '../doctor.ts';
 import { count } from '../format.ts';
-import { askGateway, DEFAULT_GATEWAY_ADMIN_URL } from '../gateway-client.ts';
+import { judgeClock } from '../judge-clock.ts';
+import { askGateway, askGatewayDate, DEFAULT_GATEWAY_ADMIN_URL } from '../gateway-client.ts';
 import { resolveConnection } from '../settings.ts';
 import { paint, type Style } from '../terminal.ts';
 import { collect } from './project-option.ts';
@@ -62,14 +63,18 @@ function checkGateway(context: CliContext, url: string): Promise<Finding[]> {
       path: '/status',
       answer: statusSchema,
     });
-    if (!isReady) return warning('gateway', `${instance} is draining`, 'Wait for its successor.');
-    return cache === 'down'
-      ? wrong(
-          'gateway',
-          `${instance} has lost the cache server`,
-          'Check its CACHE_URL and the network between them.',
-        )
-      : ok('gateway', `${instance} is ready, its cache is ${cache}`);
+    const date = await askGatewayDate(context, url);
+    const clock = judgeClock(context, { check: 'gateway clock', whose: instance, date });
+    if (!isReady) return [warning('gateway', `${instance} is draining`, 'Wait for its successor.'), clock];
+    const ready =
+      cache === 'down'
+        ? wrong(
+            'gateway',
+            `${instance} has lost the cache server`,
+            'Check its CACHE_URL and the network between them.',
+          )
+        : ok('gateway', `${instance} is ready, its cache is ${cache}`);
+    return [ready, clock];
   });
 }
 

@@ -65,12 +65,13 @@ async function compareMigrations({ db }: Context): Promise<Diagnosis['migrations
   }
 }
 
-async function askCache({ cache, cacheAccess }: Context): Promise<Diagnosis['cache']> {
+async function askCache({ cache, cacheAccess, probeCacheTls }: Context): Promise<Diagnosis['cache']> {
   const isServer = cache.state() === 'up';
-  const { server } = await cache.snapshot();
+  const [{ server }, tls] = await Promise.all([cache.snapshot(), probeCacheTls()]);
   return {
     state: cache.state(),
     access: cacheAccess ?? null,
+    tls: tls ?? null,
     server: describeServer(server) ?? null,
     problem: isServer ? ((await findMissingRight(cache)) ?? null) : null,
   };

@@ -4,8 +4,11 @@ import { join } from 'node:path';
 
 export type Certificates = { ca: string; cert: string; key: string };
 
-/** A certificate for the host, signed by a certificate authority of its own; answers the files' paths. */
-export function makeCertificates(directory: string, host: string): Certificates {
+/**
+ * A certificate for the host, signed by a certificate authority of its own; answers the files' paths. Valid for two days,
+ * or for as many as are wanted: -1 ended yesterday.
+ */
+export function makeCertificates(directory: string, host: string, days = 2): Certificates {
   const at = (name: string): string => join(directory, name);
   const openssl = (...args: string[]): void => {
     execFileSync('openssl', args, { stdio: 'ignore' });
@@ -34,7 +37,7 @@ export function makeCertificates(directory: string, host: string): Certificates 
     at('host.csr'),
     ...signer,
     '-days',
-    '2',
+    String(days),
     '-extfile',
     at('host.ext'),
     '-out',

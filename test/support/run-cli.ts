@@ -1,5 +1,5 @@
 import { runCli } from '../../cli/program.ts';
-import { systemClock } from '../../core/clock.ts';
+import { systemClock, type Clock } from '../../core/clock.ts';
 import { makeTempDir } from './temp-dir.ts';
 
 export type CliRun = { code: number; out: string; err: string };
@@ -9,6 +9,7 @@ export type RunOptions = {
   cwd?: string;
   signal?: AbortSignal;
   input?: string;
+  clock?: Clock;
 };
 
 /** Runs a command line in this process, in an empty folder with settings of its own, as a script would. */
@@ -26,7 +27,7 @@ export async function origan(args: readonly string[], options: RunOptions = {}):
         hasColor: false,
         columns: 80,
       },
-      clock: systemClock,
+      clock: options.clock ?? systemClock,
       signal: options.signal ?? new AbortController().signal,
       readInput: async () => options.input,
     });
