@@ -14,7 +14,7 @@ const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5
 
 /** Label values are names of operations, statuses and outcomes: closed sets. */
 export function createMetrics(registry: Registry): ControlApiMetrics {
-  return {
+  const metrics: ControlApiMetrics = {
     operations: histogram({
       registry,
       name: 'control_api_operation_seconds',
@@ -54,4 +54,7 @@ export function createMetrics(registry: Registry): ControlApiMetrics {
       labels: ['operation'],
     }),
   };
+  // There from the start, so that the first of a kind is an increase for whoever watches.
+  for (const isComplete of ['true', 'false']) metrics.flipSeconds.zero({ is_complete: isComplete });
+  return metrics;
 }

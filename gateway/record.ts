@@ -1,4 +1,4 @@
-import type { ErrorCode } from '../core/errors.ts';
+import { ERRORS, type ErrorCode } from '../core/errors.ts';
 import { infoLineWriter, type Logger } from '../core/log.ts';
 import { counter, histogram, type Registry } from '../core/metrics.ts';
 
@@ -60,6 +60,8 @@ export function createRecorder(registry: Registry, log: Logger, isAccessLogOn: b
     help: 'Answers that the edge itself made from an error, by code.',
     labels: ['code'] as const,
   });
+  // There from the start, so that the first failure of a kind is an increase for whoever watches.
+  for (const [code, { status }] of Object.entries(ERRORS)) if (status >= 500) errors.inc({ code }, 0);
   return {
     begin: newEvent,
     flush: () => lines?.flush(),

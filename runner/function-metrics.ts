@@ -15,6 +15,8 @@ export type FunctionMetrics = {
   logLines(outcome: 'stored' | 'limited' | 'lost', count: number): void;
 };
 
+/** Counted from zero, so that the first is an increase for whoever watches. */
+const BAD_ENDS: readonly EndReason[] = ['crashed', 'stuck', 'memory'];
 const COLD_BUCKETS = [0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.2, 0.5, 1, 2, 5];
 
 export function createFunctionMetrics(registry: Registry): FunctionMetrics {
@@ -36,6 +38,7 @@ export function createFunctionMetrics(registry: Registry): FunctionMetrics {
     help: 'Ended function processes by reason.',
     labels: ['reason'],
   });
+  for (const reason of BAD_ENDS) ends.inc({ reason }, 0);
   const processes = gauge({
     registry,
     name: 'function_processes',

@@ -40,7 +40,8 @@ export async function askAny(processes: readonly Process[], path: string): Promi
 
 function withLabel(metric: MetricsJson[number], process: string): MetricsJson[number] {
   const values = metric.values.map((value) => ({ ...value, labels: { ...value.labels, process } }));
-  return { ...metric, values };
+  // Told apart by the label, nothing is left to be averaged or left out (as the time of a process's start would be).
+  return { ...metric, values, aggregator: 'sum' };
 }
 
 async function askJson(listening: Listening | undefined, path: string): Promise<object | undefined> {

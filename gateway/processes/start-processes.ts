@@ -24,12 +24,7 @@ export async function startProcesses(
   const keep: KeepOptions = {
     start: (slot) => startServingProcess(slot, environmentOfProcess(config, slot)),
     log,
-    ends: counter({
-      registry,
-      name: 'origan_edge_process_ends_total',
-      help: 'Serving processes that ended unasked, by how.',
-      labels: ['how'] as const,
-    }),
+    ends: countEnds(registry),
   };
   const closeSlots = async (): Promise<void> => void (await Promise.all(slots.map((slot) => slot.close())));
   try {
@@ -56,6 +51,18 @@ export async function startProcesses(
     await closeSlots();
     throw error;
   }
+}
+
+/** From zero, so that the first end is an increase for whoever watches. */
+function countEnds(registry: Registry): KeepOptions['ends'] {
+  const ends = counter({
+    registry,
+    name: 'origan_edge_process_ends_total',
+    help: 'Serving processes that ended unasked, by how.',
+    labels: ['how'] as const,
+  });
+  for (const how of ['exit', 'signal']) ends.inc({ how }, 0);
+  return ends;
 }
 
 function startAdmin(config: GatewayConfig, supervised: Supervised): Promise<AdminServer> {

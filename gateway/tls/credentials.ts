@@ -40,6 +40,7 @@ export async function openCredentials(options: CredentialsOptions): Promise<Cred
     help: 'Handshakes by what was found for their server name: a certificate, none, or a failure.',
     labels: ['result'] as const,
   });
+  for (const result of ['found', 'none', 'failed']) handshakes.inc({ result }, 0);
   observedGauge({
     registry,
     name: 'origan_edge_tls_first_expiry_seconds',

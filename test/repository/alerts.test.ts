@@ -1,13 +1,14 @@
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { z } from 'zod';
-import { defaultCacheConfig } from '../../cache/config.ts';
-import { openCache } from '../../cache/open-cache.ts';
-import { silentLogger } from '../../core/log.ts';
-import { createRegistry } from '../../core/metrics.ts';
-import { REPOSITORY } from '../support/process.ts';
+import { ERRORS } from '../../core/errors.ts';
+import type { MetricCatalog } from '../support/metric-catalog.ts';
+import { REPOSITORY, startProcess } from '../support/process.ts';
+import { collectMetrics } from '../support/programs-metrics.ts';
+import { parseQuery } from '../support/promql.ts';
+import { dashboardQueries, readDashboard } from '../support/read-dashboard.ts';
 
 const rulesFile = z.object({
   groups: z.array(
@@ -26,18 +27,35 @@ const rulesFile = z.object({
   ),
 });
 
-// What Dragonfly's /metrics has, of what is used (read from its source, v1.40.1).
-const OF_DRAGONFLY = [
-  'dragonfly_memory_used_bytes',
-  'dragonfly_memory_max_bytes',
-  'dragonfly_evicted_keys_total',
-  'dragonfly_keyspace_mutations_total',
-  'dragonfly_oom_errors_total',
-];
-const OF_PROMETHEUS = ['up'];
+const configuration = z
+  .object({
+    rule_files: z.array(z.string()),
+    scrape_configs: z.array(z.object({ job_name: z.string() })),
+  })
+  .parse(parse(await readFile(join(REPOSITORY, 'infra/prometheus.yaml'), 'utf8')));
 
-const text = await readFile(join(REPOSITORY, 'infra/alerts/cache.yaml'), 'utf8');
-const rules = rulesFile.parse(parse(text)).groups.flatMap((group) => group.rules);
+// What Dragonfly's /metrics has, of what is used (read from its source, v1.40.1).
+const OF_DRAGONFLY: readonly (readonly [name: string, type: string])[] = [
+  ['dragonfly_memory_used_bytes', 'gauge'],
+  ['dragonfly_memory_max_bytes', 'gauge'],
+  ['dragonfly_evicted_keys_total', 'counter'],
+  ['dragonfly_keyspace_mutations_total', 'counter'],
+  ['dragonfly_oom_errors_total', 'counter'],
+];
+
+const files = (await readdir(join(REPOSITORY, 'infra/alerts'))).filter(
+  (file) => !file.endsWith('.test.yaml'),
+);
+const texts = await Promise.all(
+  files.map((file) => readFile(join(REPOSITORY, 'infra/alerts', file), 'utf8')),
+);
+const rules = texts.flatMap((text) => rulesFile.parse(parse(text)).groups.flatMap((group) => group.rules));
+const panels = await dashboardQueries('edge.json');
+const expressionOf = (name: string): string => {
+  const rule = rules.find(({ alert }) => alert === name);
+  if (rule === undefined) throw new Error(`no alert ${name}`);
+  return rule.expr.replaceAll(/\s+/g, ' ');
+};
 
 describe('the alert rules', () => {
   test('cover what an operator of the cache must hear of', () => {
@@ -52,32 +70,102 @@ describe('the alert rules', () => {
     expect(expressions).toMatch(/dragonfly_evicted_keys_total/);
   });
 
+  test('count every failure of the edge, and no mistake of a client', () => {
+    const counted = new Set(expressionOf('EdgeErrorRatioHigh').match(/[A-Z][A-Z_]+(?=[|"])/g));
+    // Of these a function may be the cause; an orderly stop is no failure.
+    const left = ['RUNNER_BROKE_OFF', 'RUNNER_OVERLOADED', 'RUNNER_TIMEOUT', 'DRAINING'];
+    const ours = Object.entries(ERRORS).filter(
+      ([, { status, source }]) => status >= 500 && source !== 'client',
+    );
+    const expected = ours.map(([code]) => code).filter((code) => !left.includes(code));
+    expect([...counted].toSorted()).toEqual(expected.toSorted());
+  });
+
   test('have names of their own', () => {
     const names = rules.map(({ alert }) => alert);
     expect(new Set(names).size).toBe(names.length);
   });
 
-  test('ask for nothing that nobody measures', async () => {
-    const registry = createRegistry({ withProcessMetrics: true });
-    const cache = openCache(defaultCacheConfig(), { log: silentLogger(), registry });
-    const ours = (await registry.getMetricsAsJSON()).map(({ name }) => name);
-    await cache.close();
-    const known = new Set([...ours, ...OF_DRAGONFLY, ...OF_PROMETHEUS]);
-    for (const { alert, expr } of rules) {
-      const asked = metricsOf(expr);
-      expect(asked.length, alert).toBeGreaterThan(0);
-      expect(
-        asked.filter((name) => !known.has(name)),
-        alert,
-      ).toEqual([]);
-    }
+  test('have a line each in the installation guide, which names no other', async () => {
+    const guide = await readFile(join(REPOSITORY, 'docs/installation.md'), 'utf8');
+    const chapter = /^## Watching it$([\s\S]*?)^## /m.exec(guide)?.[1] ?? '';
+    const named = Array.from(chapter.matchAll(/^\| `([A-Z]\w+)` \|/gm), ([, name = '']) => name);
+    expect(named.toSorted()).toEqual(rules.map(({ alert }) => alert).toSorted());
+  });
+
+  test('are all in the configuration of Prometheus', () => {
+    expect(configuration.rule_files.toSorted()).toEqual(files.map((file) => `alerts/${file}`).toSorted());
   });
 });
 
-/** Names of the series in an expression: what stands before a selector, a range or an operator. */
-function metricsOf(expression: string): string[] {
-  const withoutLabels = expression.replaceAll(/\{[^}]*\}/g, '').replaceAll(/\b(by|on) \([^)]*\)/g, '');
-  const words = withoutLabels.match(/\b[a-z_][a-z0-9_]*\b(?!\s*\()/g) ?? [];
-  const notSeries = /^(and|or|unless|by|on|m|h|sum|rate|min|absent|time)$|^\d/;
-  return words.filter((word) => !notSeries.test(word)).map((word) => word.replace(/_bucket$/, ''));
-}
+describe('what is asked of Prometheus', () => {
+  let catalog: MetricCatalog;
+  beforeAll(async () => {
+    catalog = await collectMetrics();
+    for (const [name, type] of OF_DRAGONFLY) catalog.add(name, type);
+    catalog.add('up', 'gauge');
+    for (const { job_name: job } of configuration.scrape_configs) catalog.addSample('up', { job });
+  });
+
+  test.each(rules)('$alert asks for nothing that nobody measures', ({ expr }) => {
+    const query = parseQuery(expr);
+    expect(query.selectors.length).toBeGreaterThan(0);
+    expect(catalog.problemsOf(query)).toEqual([]);
+  });
+
+  test.each(panels)('"$panel" shows what somebody measures', ({ expression }) => {
+    const query = parseQuery(expression);
+    expect(query.selectors.length).toBeGreaterThan(0);
+    expect(catalog.problemsOf(query)).toEqual([]);
+  });
+
+  test.each([
+    ['rate(origan_edge_request_total[5m])', 'nobody has origan_edge_request_total'],
+    ['origan_edge_requests_total{status="5xy"}', 'status of origan_edge_requests_total is never 5xy'],
+    ['origan_edge_errors_total{code=~"INTERNAL|GONE"}', 'code of origan_edge_errors_total is never GONE'],
+    ['up{job="edge"}', 'job of up is never edge'],
+    ['origan_edge_requests_total{code="1"}', 'origan_edge_requests_total has no label code'],
+    [
+      'sum by (host) (rate(origan_edge_requests_total[5m]))',
+      'origan_edge_requests_total has no label host to group by',
+    ],
+    ['rate(origan_edge_connections[5m])', 'origan_edge_connections is no counter'],
+  ])('%s would be found', (expression, problem) => {
+    expect(catalog.problemsOf(parseQuery(expression))).toEqual([problem]);
+  });
+
+  test('an expression that is none would be found', () => {
+    expect(() => parseQuery('sum by (le) (rate(up[5m])')).toThrow(/no expression/);
+  });
+});
+
+test('no panel of the dashboard covers another one, and each has a number of its own', async () => {
+  const { panels: all } = await readDashboard('edge.json');
+  expect(new Set(all.map(({ id }) => id)).size).toBe(all.length);
+  const cells = all.flatMap(({ gridPos: { x, y, w, h } }) =>
+    Array.from({ length: w * h }, (_, index) => `${x + (index % w)} ${y + Math.floor(index / w)}`),
+  );
+  expect(new Set(cells).size).toBe(cells.length);
+  expect(all.every(({ gridPos: { x, w } }) => x + w <= 24)).toBe(true);
+});
+
+const hasPromtool = await startProcess('promtool', { args: ['--version'] }).exited.then(
+  ({ code }) => code === 0,
+  () => false,
+);
+
+// Of the Debian package `prometheus`; without it the expressions are parsed all the same (above).
+describe.skipIf(!hasPromtool)('promtool', () => {
+  test.each([
+    ['accepts the rules', ['check', 'rules', ...files.map((file) => `infra/alerts/${file}`)]],
+    [
+      'sees the alerts fire, and not fire, when they should',
+      ['test', 'rules', 'infra/alerts/edge.test.yaml'],
+    ],
+  ])('%s', async (_, args) => {
+    const promtool = startProcess('promtool', { args });
+    const { code } = await promtool.exited;
+    expect(promtool.stdout() + promtool.stderr()).not.toMatch(/FAILED/);
+    expect(code).toBe(0);
+  });
+});
