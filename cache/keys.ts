@@ -200,7 +200,15 @@ export function keyOf(familyName: string, name: string): CacheKey<unknown> | und
   return family === undefined ? undefined : { family, name };
 }
 
-/** Every key that belongs to one deployment: what its deletion removes. */
+/** The same for the functions' logs, which are a list. */
+export function logsKeyOf(familyName: string, name: string): ListKey<unknown> | undefined {
+  const id = /^deployment:(.+):logs$/.exec(name)?.[1];
+  if (id === undefined) return undefined;
+  const logs = keys.functionLogs(id);
+  return logs.family === familyName ? logs : undefined;
+}
+
+/** Every value that belongs to one deployment: what its deletion removes, beside `keys.functionLogs`. */
 export function keysOfDeployment(id: string): CacheKey<unknown>[] {
   return [keys.deploymentConfig(id), keys.deploymentMetadata(id), keys.deploymentExists(id)];
 }

@@ -24,7 +24,6 @@ export async function deleteDeployment(
   const { hosts, endings } = await inTransaction(context.db, (tx) => deleteRows(tx, project.id, id));
   await publish(context, hosts);
   await tellEndings(context, endings);
-  await context.cache.del([keys.functionLogs(id)]);
   await deletePrefix(context, prefixOfDeployment(id));
   const collected = await collectObjects(context, project.id);
   return { kind: 'deployment', id, ...collected };
@@ -52,7 +51,7 @@ async function deleteRows(
   const hosts = await endHosts(tx, id);
   await noteDeletion(tx, prefixOfDeployment(id));
   await tx.delete(deployments).where(isThis);
-  return { hosts, endings: await noteEndings(tx, keysOfDeployment(id)) };
+  return { hosts, endings: await noteEndings(tx, [...keysOfDeployment(id), keys.functionLogs(id)]) };
 }
 
 /** A last revision for each host, so that its end beats every earlier answer in the caches. */

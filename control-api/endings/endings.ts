@@ -1,5 +1,6 @@
 import { asc, inArray } from 'drizzle-orm';
-import { keyOf, type CacheKey } from '../../cache/keys.ts';
+import { keyOf, logsKeyOf, type CacheKey, type ListKey } from '../../cache/keys.ts';
+import type { Cache } from '../../cache/cache.ts';
 import { inBatches } from '../batches.ts';
 import type { Context } from '../context.ts';
 import type { Database } from '../database/database.ts';
@@ -11,17 +12,19 @@ const ENDINGS_A_RUN = 3000;
 
 const columns = { id: pendingEndings.id, family: pendingEndings.family, name: pendingEndings.name };
 
+type EndedKey = CacheKey<unknown> | ListKey<unknown>;
+
 /** A key whose value a commit ended, noted in the database until the cache has been told. */
-export type Ending = { id: number; key: CacheKey<unknown> };
+export type Ending = { id: number; key: EndedKey };
 
 /**
  * Notes, in the transaction that changes what the cache's values were made from, that they must end. Call `tellEndings`
  * after the commit; what a crash or an outage prevents is told later.
  */
-export async function noteEndings(tx: Database, ended: readonly CacheKey<unknown>[]): Promise<Ending[]> {
+export async function noteEndings(tx: Database, ended: readonly EndedKey[]): Promise<Ending[]> {
   const noted: Ending[] = [];
   for (const batch of inBatches(ended, KEYS_AT_ONCE, () => 1)) {
-    const values = batch.map(({ family, name }) => ({ family: family.name, name }));
+    const values = batch.map((key) => ({ family: familyOf(key), name: key.name }));
     noted.push(...toEndings(await tx.insert(pendingEndings).values(values).returning(columns)));
   }
   return noted;
@@ -34,9 +37,12 @@ export async function tellEndings(context: Context, endings: readonly Ending[]):
   belief.doubt(endings);
   let isTold = true;
   for (const batch of inBatches(endings, KEYS_AT_ONCE, () => 1)) {
-    const { isComplete } = await cache.invalidateMany(batch.map(({ key }) => key));
+    const isGone = await end(
+      cache,
+      batch.map(({ key }) => key),
+    );
     // Switched off, it holds nothing that could be out of date.
-    if (!isComplete && cache.state() !== 'disabled') {
+    if (!isGone && cache.state() !== 'disabled') {
       isTold = false;
       continue;
     }
@@ -63,9 +69,29 @@ export async function tellPendingEndings(context: Context): Promise<void> {
   await tellEndings(context, toEndings(rows));
 }
 
+/** Answers whether the cache server took it. */
+async function end(cache: Cache, ended: readonly EndedKey[]): Promise<boolean> {
+  const values = ended.filter((key): key is CacheKey<unknown> => !isList(key));
+  const lists = ended.filter((key) => isList(key));
+  const outcomes = await Promise.all([
+    values.length === 0 ? true : cache.invalidateMany(values).then(({ isComplete }) => isComplete),
+    // Nobody keeps a list in memory, so nobody has to confirm.
+    lists.length === 0 ? true : cache.del(lists).then(({ kind }) => kind === 'stored'),
+  ]);
+  return outcomes.every(Boolean);
+}
+
+function isList(key: EndedKey): key is ListKey<unknown> {
+  return typeof key.family === 'string';
+}
+
+function familyOf(key: EndedKey): string {
+  return isList(key) ? key.family : key.family.name;
+}
+
 function toEndings(rows: readonly { id: number; family: string; name: string }[]): Ending[] {
   return rows.flatMap(({ id, family, name }) => {
-    const key = keyOf(family, name);
+    const key = keyOf(family, name) ?? logsKeyOf(family, name);
     return key === undefined ? [] : [{ id, key }];
   });
 }

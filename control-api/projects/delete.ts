@@ -20,7 +20,6 @@ export async function deleteProject(context: Context, project: ProjectRow): Prom
   const { hosts, deploymentIds, endings } = await inTransaction(context.db, (tx) => deleteRows(tx, project));
   await publish(context, hosts);
   await endEverywhere(context, endings);
-  await context.cache.del(deploymentIds.map((id) => keys.functionLogs(id)));
   const emptied: DeletedObjects[] = [];
   for (const prefix of prefixesOf(project, deploymentIds)) emptied.push(await deletePrefix(context, prefix));
   return {
@@ -61,6 +60,7 @@ async function deleteRows(
     ...projectKeys(project),
     ...permissionKeys(members),
     ...deploymentIds.flatMap(keysOfDeployment),
+    ...deploymentIds.map((id) => keys.functionLogs(id)),
   ];
   return { hosts, deploymentIds, endings: await noteEndings(tx, ended) };
 }
