@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { parseBytes, parseCores, planMemory } from '../src/cache/quantity.ts';
+import { parseBytes, parseCores, planMemory } from '../src/quantity.ts';
 
 describe('quantities', () => {
   test.each([

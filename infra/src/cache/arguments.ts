@@ -1,4 +1,4 @@
-import type { MemoryPlan } from './quantity.ts';
+import type { MemoryPlan } from '../quantity.ts';
 
 export type ArgumentOptions = MemoryPlan & {
   /** Whether snapshots are kept on a volume. Values carry revisions, so an old snapshot brings back no old domain. */

@@ -2,7 +2,7 @@ import * as k8s from '@pulumi/kubernetes';
 import * as pulumi from '@pulumi/pulumi';
 import { ACL_DIRECTORY, ACL_FILE, DATA_DIRECTORY, dragonflyArguments, PORT } from './arguments.ts';
 import { createNetworkPolicy } from './network-policy.ts';
-import { planMemory } from './quantity.ts';
+import { planMemory } from '../quantity.ts';
 import { aclFile } from './users.ts';
 
 export type DragonflyOptions = {
