@@ -17,6 +17,7 @@ export class Connection {
   /** In the order of their arrival: the first is being answered, the others wait. */
   readonly #running: Running[] = [];
   #bytesAtRest = 0;
+  #pendingSinceMs: number | undefined;
   #isBroken = false;
   #isClosing = false;
   #isOver = false;
@@ -70,6 +71,17 @@ export class Connection {
     }
     // The timer has run out for good until something moves: it is wound up for the next turn.
     this.#socket.setTimeout(this.#socket.timeout ?? 0);
+  }
+
+  /**
+   * Whether something has come and no request has begun to run, for longer than `limitMs`; asked again and again. Node counts
+   * the time of a head from its first letter: empty lines before it, which the parser skips, could come for ever.
+   */
+  isOverdue(nowMs: number, limitMs: number): boolean {
+    // A connection on its way out lingers by a limit of its own.
+    if (this.isRunning || this.isIdle || this.#isOver) this.#pendingSinceMs = undefined;
+    else this.#pendingSinceMs ??= nowMs;
+    return this.#pendingSinceMs !== undefined && nowMs - this.#pendingSinceMs > limitMs;
   }
 
   /** Lets what runs finish, and closes as soon as nothing does. */

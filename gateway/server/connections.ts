@@ -55,6 +55,13 @@ export class Connections {
     for (const connection of this.#open.values()) connection.closeWhenDone();
   }
 
+  /** Ends those on which something else than a request has been coming for too long. */
+  destroyOverdue(nowMs: number, limitMs: number): void {
+    for (const [socket, connection] of this.#open) {
+      if (!connection.isRefused && connection.isOverdue(nowMs, limitMs)) socket.destroy();
+    }
+  }
+
   /** Ends those on which no request has come to run. */
   destroyWaiting(): void {
     for (const [socket, connection] of this.#open) if (!connection.isRunning) socket.destroy();

@@ -78,6 +78,8 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   takeUpgrades(server, connections, options);
   server.on('clientError', (error, socket) => onClientError({ connections, options }, error, socket));
   server.setTimeout(limits.idleTimeoutMs, (socket) => connections.of(socket)?.onIdle());
+  const overdue = watchOverdue(connections, limits);
+  server.once('close', () => clearInterval(overdue));
   await listen(server, options.port, options.host);
   const { port } = server.address() as AddressInfo;
   let closing: Promise<void> | undefined;
@@ -155,6 +157,13 @@ function takeUpgrades(server: Server, connections: Connections, options: HttpSer
   };
   server.on('upgrade', onUpgrade);
   server.on('connect', onUpgrade);
+}
+
+/** Later than Node itself, which says 408 where a head has begun. */
+function watchOverdue(connections: Connections, { headersTimeoutMs }: ServerLimits): NodeJS.Timeout {
+  const everyMs = Math.min(1000, headersTimeoutMs);
+  const limitMs = headersTimeoutMs + 2 * everyMs;
+  return setInterval(() => connections.destroyOverdue(performance.now(), limitMs), everyMs).unref();
 }
 
 type Wiring = { connections: Connections; options: HttpServerOptions };

@@ -217,3 +217,28 @@ test('a tunnel may be silent for longer than the idle time of requests, and outl
   client.socket.end();
   await closing;
 });
+
+test('a tunnel is no head that is late', async () => {
+  const { edge } = await setUp(echo, { limits: { headersTimeoutMs: 100 } });
+  const client = await openRaw(edge.port);
+  client.send(request('GET /chat HTTP/1.1', HANDSHAKE));
+  expect((await client.response()).status).toBe(101);
+  for (let sent = 0; sent < 8; sent += 1) {
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    client.send(`<${sent}>`);
+    await client.received(`<${sent}>`);
+  }
+  client.close();
+});
+
+test('a client that says more than 64 KiB before the upgrade is agreed on is cut', async () => {
+  const { edge, runner } = await setUp(async (socket) => {
+    await readRequestHead(socket);
+    socket.resume();
+  });
+  const client = await openRaw(edge.port);
+  client.send(request('GET /chat HTTP/1.1', HANDSHAKE));
+  client.send(Buffer.alloc(256 * 1024));
+  expect((await client.ended()).toString()).toBe('');
+  await whenClosed(runner.connections[0]);
+});

@@ -37,6 +37,40 @@ test('a connection that never says anything is closed without a word and without
   expect(edge.records).toEqual([]);
 });
 
+test('empty lines, which the parser skips, do not keep a connection open', async () => {
+  const { edge } = await setUp(() => {}, { limits: { headersTimeoutMs: 200 }, files: { '/a.txt': 'a' } });
+  const client = await openRaw(edge.port);
+  client.send(request('GET /a.txt HTTP/1.1'));
+  expect((await client.response()).status).toBe(200);
+  const drip = setInterval(() => client.send('\r\n'), 20);
+  expect((await client.ended()).toString()).toBe('');
+  clearInterval(drip);
+  expect(edge.records).toHaveLength(1);
+});
+
+test('a connection that rests between requests or waits for a slow call is left alone', async () => {
+  const { edge } = await setUp(
+    async (socket) => {
+      await readRequestHead(socket);
+      setTimeout(() => socket.write(OK), 800);
+    },
+    { limits: { headersTimeoutMs: 100 }, files: { '/a.txt': 'a' } },
+  );
+  const client = await openRaw(edge.port);
+  for (const path of ['/a.txt', '/slow', '/a.txt']) {
+    client.send(request(`GET ${path} HTTP/1.1`));
+    expect((await client.response()).status).toBe(200);
+    await delay(800);
+  }
+  client.close();
+});
+
+function delay(ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    setTimeout(resolve, ms);
+  });
+}
+
 test('a kept-alive connection is closed when nothing comes', async () => {
   const { edge } = await setUp(() => {}, { limits: { idleTimeoutMs: 200 }, files: { '/a.txt': 'a' } });
   const client = await openRaw(edge.port);

@@ -173,6 +173,7 @@ describe('a host is looked up', () => {
     ['a.b.wild.test', 404],
     ['broken.test', 503],
     ['', 400],
+    ['b\xfccher.test', 400],
     ['site.test:0', 400],
     ['site.test:x', 400],
     ['site_.test/x', 400],
