@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { domainCertificateSchema } from './certificates.ts';
 import type {
   ApiError,
   BegunDeployment,
@@ -113,6 +114,8 @@ export const domainSchema: z.ZodType<Domain> = z.object({
   track: z.string().nullable(),
   deploymentId: z.string().nullable(),
   rev: z.number(),
+  // Control APIs of before do not speak of it.
+  certificate: domainCertificateSchema.nullable().default(null),
 });
 
 export const domainListSchema: z.ZodType<{ domains: Domain[] }> = z.object({

@@ -1,3 +1,4 @@
+import type { DomainCertificate } from './certificates.ts';
 import type { Manifest } from './manifest.ts';
 
 /**
@@ -205,6 +206,8 @@ export type Domain = {
   /** What it shows; null before the first deployment. */
   deploymentId: string | null;
   rev: number;
+  /** Of its own, for HTTPS; null: none is ordered for it here. */
+  certificate: DomainCertificate | null;
 };
 
 export type AddDomain = {

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { field, readEnvironment, type Environment } from '../core/env.ts';
 import { normalizeHost } from '../core/host.ts';
+import { acmeFields, type AcmeFields } from './certificates/config.ts';
 
 /** Everything that the control API takes from its environment, apart from the bucket's and the cache's part. */
 export type ControlApiConfig = Readonly<{
@@ -25,7 +26,8 @@ export type ControlApiConfig = Readonly<{
   UNFINISHED_DEPLOYMENT_TIMEOUT_MS: number;
   SWEEP_INTERVAL_MS: number;
   LOG_LEVEL: string;
-}>;
+}> &
+  Readonly<AcmeFields>;
 
 type Shape = z.ZodObject<{ [Name in keyof ControlApiConfig]-?: z.ZodType<ControlApiConfig[Name]> }>;
 
@@ -113,6 +115,7 @@ export const controlApiShape: Shape = z.object({
   LOG_LEVEL: z
     .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], 'must be a level, such as info')
     .default('info'),
+  ...acmeFields,
 });
 
 /** @throws ConfigError naming every wrong variable. */

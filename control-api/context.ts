@@ -4,6 +4,7 @@ import type { CacheAccess, CacheTls } from '../contracts/diagnosis.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Logger } from '../core/log.ts';
 import type { ObjectStore } from '../store/object-store.ts';
+import type { CertificateKeeper } from './certificates/keeper.ts';
 import type { ControlApiConfig } from './config.ts';
 import type { SiteReader } from './deployments/site-by-host.ts';
 import type { Belief } from './endings/belief.ts';
@@ -34,5 +35,7 @@ export type Context = {
   untold: { hasAny: boolean };
   /** Undefined where no GitHub App is configured. */
   github: TokenMaker | undefined;
+  /** Undefined where certificates are not ordered. */
+  certificates: CertificateKeeper | undefined;
   metrics: ControlApiMetrics;
 };

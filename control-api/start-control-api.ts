@@ -8,6 +8,9 @@ import type { Logger } from '../core/log.ts';
 import type { Registry } from '../core/metrics.ts';
 import type { ObjectStore } from '../store/object-store.ts';
 import { bootstrap, bootstrapToken } from './access/bootstrap.ts';
+import { toAcmeSettings, type AcmeSettings } from './certificates/config.ts';
+import { CertificateKeeper } from './certificates/keeper.ts';
+import { createCertificateMetrics } from './certificates/metrics.ts';
 import type { ControlApiConfig } from './config.ts';
 import type { Context } from './context.ts';
 import { Belief } from './endings/belief.ts';
@@ -54,6 +57,7 @@ export async function startControlApi(config: ControlApiConfig, parts: ControlAp
   const { log, registry, cache, store, clock = systemClock } = parts;
   const opened: Closable[] = [];
   try {
+    const acme = toAcmeSettings(config);
     await store.check();
     const database = await openDatabase(
       {
@@ -87,6 +91,7 @@ export async function startControlApi(config: ControlApiConfig, parts: ControlAp
       belief,
       untold,
       github: createTokenMaker(config),
+      certificates: undefined,
       metrics: createMetrics(registry),
     };
     const server = await listen(createRoutes(context, allOperations).fetch, config);
@@ -94,6 +99,7 @@ export async function startControlApi(config: ControlApiConfig, parts: ControlAp
     await tellEndings(context, replaced);
     await publishPending(context);
     opened.push(scheduleSweeps(context));
+    if (acme !== undefined) opened.push(await keepCertificates(context, acme, registry));
     const admin = await listenForOperators(context, registry);
     opened.push(admin);
     const { port } = server.address;
@@ -112,6 +118,17 @@ export async function startControlApi(config: ControlApiConfig, parts: ControlAp
     await closeAll(opened, log);
     throw error;
   }
+}
+
+async function keepCertificates(
+  context: Context,
+  settings: AcmeSettings,
+  registry: Registry,
+): Promise<CertificateKeeper> {
+  const keeper = new CertificateKeeper(context, settings, createCertificateMetrics(registry));
+  context.certificates = keeper;
+  await keeper.open();
+  return keeper;
 }
 
 /** Closed first: who watches sees the end coming before the last request is answered. */

@@ -46,6 +46,8 @@ type GatewayVariables = {
    */
   TLS_CERT_FILE?: string | undefined;
   TLS_KEY_FILE?: string | undefined;
+  /** Milliseconds after which a certificate of the bucket is read again, beside its use. Default 5 minutes. */
+  TLS_REREAD_AFTER_MS: number;
   /** Address of health, readiness and metrics. Default: this machine only. */
   GATEWAY_ADMIN_HOST: string;
   /** Port of health, readiness and metrics; 0 takes a free one. Default 7779. */
@@ -98,6 +100,7 @@ const ownFields = {
   GATEWAY_TLS_PORT: field.int(7778, 0, 65_535),
   TLS_CERT_FILE: field.text().optional(),
   TLS_KEY_FILE: field.text().optional(),
+  TLS_REREAD_AFTER_MS: field.int(300_000, 100, 86_400_000),
   GATEWAY_ADMIN_HOST: field.text().default('127.0.0.1'),
   GATEWAY_ADMIN_PORT: field.int(7779, 0, 65_535),
   GATEWAY_INSTANCE: field.text().default(`${hostname()}-${process.pid}`),

@@ -58,7 +58,8 @@ function credentialsFor(
   if (!config.HAS_TLS_SERVER) return undefined;
   const { TLS_CERT_FILE: certFile, TLS_KEY_FILE: keyFile, ORIGAN_DEPLOY_DOMAIN: deployDomain } = config;
   const files = certFile === undefined || keyFile === undefined ? undefined : { certFile, keyFile };
-  return openCredentials({ files, deployDomain, store, log: edge.log, registry });
+  const { TLS_REREAD_AFTER_MS: rereadAfterMs } = config;
+  return openCredentials({ files, deployDomain, store, rereadAfterMs, log: edge.log, registry });
 }
 
 function toOptions(

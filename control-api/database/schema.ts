@@ -1,6 +1,10 @@
 import { boolean, integer, json, pgTable, text, uuid } from 'drizzle-orm/pg-core';
 import type { BuildStatus, LogEntry } from '../../contracts/control-api-admin.ts';
 import type { DeploymentStatus, Domain, Role, Source } from '../../contracts/control-api.ts';
+import type {
+  CertificateFailureKind as FailureKind,
+  CertificateState,
+} from '../../contracts/certificates.ts';
 import type { Encoding, Manifest } from '../../contracts/manifest.ts';
 import {
   long,
@@ -308,4 +312,62 @@ export const controlApis: Table<{
 }> = pgTable('control_apis', {
   id: uuid().notNull(),
   look: long().notNull(),
+});
+
+export const certificates: Table<{
+  host: Given<string>;
+  state: Given<CertificateState>;
+  fence: Filled<number>;
+  leasedUntil: Maybe<Date>;
+  nextAttemptAt: Given<Date>;
+  failures: Filled<number>;
+  failureKind: Maybe<FailureKind>;
+  failure: Maybe<string>;
+  orderUrl: Maybe<string>;
+  orderKey: Maybe<string>;
+  chain: Maybe<string>;
+  chainKey: Maybe<string>;
+  notBefore: Maybe<Date>;
+  notAfter: Maybe<Date>;
+  installed: Maybe<string>;
+  createdAt: Filled<Date>;
+}> = pgTable('certificates', {
+  host: text().notNull(),
+  state: text().$type<CertificateState>().notNull(),
+  fence: long().notNull().default(0),
+  leasedUntil: time(),
+  nextAttemptAt: time().notNull(),
+  failures: integer().notNull().default(0),
+  failureKind: text().$type<FailureKind>(),
+  failure: text(),
+  orderUrl: text(),
+  orderKey: text(),
+  chain: text(),
+  chainKey: text(),
+  notBefore: time(),
+  notAfter: time(),
+  installed: text(),
+  createdAt: time().notNull().defaultNow(),
+});
+
+export const certificateOrders: Table<{
+  id: Filled<number>;
+  host: Given<string>;
+  placedAt: Given<Date>;
+}> = pgTable('certificate_orders', {
+  id: long().notNull().generatedAlwaysAsIdentity(),
+  host: text().notNull(),
+  placedAt: time().notNull(),
+});
+
+export const acmeAccounts: Table<{
+  directoryUrl: Given<string>;
+  accountKey: Given<string>;
+  accountUrl: Maybe<string>;
+  createdAt: Filled<Date>;
+}> = pgTable('acme_accounts', {
+  directoryUrl: text().notNull(),
+  accountKey: text().notNull(),
+  accountUrl: text(),
+  createdAt: time().notNull().defaultNow(),
 });

@@ -1,6 +1,8 @@
 import { and, asc, eq } from 'drizzle-orm';
 import type { AddDomain, Deleted, Domain } from '../../contracts/control-api.ts';
 import { normalizeDomain } from '../../contracts/domain-names.ts';
+import { describeCertificates } from '../certificates/describe.ts';
+import { endOrphans } from '../certificates/orphans.ts';
 import type { Caller } from '../access/caller.ts';
 import type { Context } from '../context.ts';
 import { inTransaction, type Database } from '../database/database.ts';
@@ -27,7 +29,12 @@ export async function listDomains(context: Context, project: ProjectRow): Promis
     .leftJoin(tracks, eq(tracks.id, domains.trackId))
     .where(eq(domains.projectId, project.id))
     .orderBy(asc(domains.kind), asc(domains.host));
-  return rows.map((row) => ({ ...row, url: urlOf(context.config, row.host) }));
+  const certificates = await describeCertificates(context, rows);
+  return rows.map((row) => ({
+    ...row,
+    url: urlOf(context.config, row.host),
+    certificate: certificates.get(row.host) ?? null,
+  }));
 }
 
 export type Add = { project: ProjectRow; caller: Caller; body: AddDomain };
@@ -62,6 +69,7 @@ export async function addDomain(context: Context, { project, caller, body }: Add
     return changed;
   });
   await publish(context, shown);
+  context.certificates?.wake(host);
   const added = (await listDomains(context, project)).find((domain) => domain.host === host);
   if (added === undefined) throw new Failure('CONFLICT', `The domain ${host} was just removed.`);
   return added;
@@ -94,6 +102,7 @@ export async function removeDomain(
     return gone;
   });
   await publish(context, shown);
+  await endOrphans(context);
   return { kind: 'domain', id: host, objects: 0, bytes: 0 };
 }
 

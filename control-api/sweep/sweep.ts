@@ -2,6 +2,8 @@ import { and, eq, isNotNull, lt, notInArray, sql } from 'drizzle-orm';
 import type { SweepReport } from '../../contracts/control-api-admin.ts';
 import { PIN_DAYS } from '../../contracts/recent-builds.ts';
 import { messageOf } from '../../core/errors.ts';
+import { sweepChallenges } from '../certificates/challenges.ts';
+import { endOrphans } from '../certificates/orphans.ts';
 import type { Context } from '../context.ts';
 import { deployments, projects, tracks } from '../database/schema.ts';
 import { giveUp } from '../deployments/abort.ts';
@@ -39,6 +41,10 @@ export async function sweep(context: Context, signal?: AbortSignal): Promise<Swe
   });
   await step('deletions', async () => {
     report.objects += await deletePending(context);
+  });
+  await step('certificates', async () => {
+    await endOrphans(context);
+    await sweepChallenges(context);
   });
   await step('retention', async () => {
     report.deployments = await deleteSuperfluous(context);

@@ -1,3 +1,4 @@
+import { createHash, X509Certificate } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import { atMost } from '../../core/at-most.ts';
 import { systemClock, type Clock } from '../../core/clock.ts';
@@ -27,6 +28,8 @@ export type BucketCredentials = {
 export type BucketCredentialsParts = {
   store: ObjectStore;
   log: Logger;
+  /** Default 5 minutes. */
+  rereadAfterMs?: number;
   clock?: Pick<Clock, 'monotonicMs'>;
 };
 
@@ -37,12 +40,13 @@ export type BucketCredentialsParts = {
 export function createBucketCredentials({
   store,
   log,
+  rereadAfterMs = REREAD_AFTER_MS,
   clock = systemClock,
 }: BucketCredentialsParts): BucketCredentials {
   const bounded = atMost(MAX_READING);
   const kept = new LRUCache<string, Credential | typeof ABSENT>({
     max: MAX_KEPT,
-    ttl: REREAD_AFTER_MS,
+    ttl: rereadAfterMs,
     ttlResolution: 0,
     perf: { now: () => clock.monotonicMs() },
     noDeleteOnFetchRejection: true,
@@ -86,7 +90,33 @@ async function readCredential(store: ObjectStore, name: string): Promise<Credent
   };
   const certificate = await read('certificate.pem');
   if (certificate === undefined) return ABSENT;
-  const [key, chain] = await Promise.all([read('private-key.pem'), read('chain.pem')]);
+  const [key, chain] = await Promise.all([readKey(read, certificate), read('chain.pem')]);
   if (key === undefined) throw new Error('private-key.pem is missing beside certificate.pem');
   return toCredential({ certificate, key, chain });
+}
+
+/**
+ * The key that is named by the certificate's public key: a renewal that brings a new key has it there before the certificate,
+ * so that no reader meets one with the key of the other. Else the one of the fixed name.
+ */
+async function readKey(
+  read: (file: string) => Promise<string | undefined>,
+  certificate: string,
+): Promise<string | undefined> {
+  const hash = publicKeyHash(certificate);
+  const own = hash === undefined ? undefined : await read(`private-key-${hash}.pem`);
+  return own ?? (await read('private-key.pem'));
+}
+
+/** SHA-256 of the SubjectPublicKeyInfo, hex; undefined when the certificate cannot be read. */
+function publicKeyHash(certificate: string): string | undefined {
+  try {
+    const { publicKey } = new X509Certificate(certificate);
+    return createHash('sha256')
+      .update(publicKey.export({ type: 'spki', format: 'der' }))
+      .digest('hex');
+  } catch {
+    // Whoever takes it for what it claims to be says what is wrong.
+    return undefined;
+  }
 }

@@ -12,6 +12,8 @@ export type CredentialsOptions = {
   files: FilePaths | undefined;
   deployDomain: string | undefined;
   store: ObjectStore;
+  /** After how many milliseconds a certificate of the bucket is read again. */
+  rereadAfterMs: number;
   log: Logger;
   registry: Registry;
 };
@@ -29,10 +31,10 @@ export type Credentials = {
 
 /** @throws Error that names the variable, when the configured files cannot be used. */
 export async function openCredentials(options: CredentialsOptions): Promise<Credentials> {
-  const { files, deployDomain, store, log, registry } = options;
+  const { files, deployDomain, store, rereadAfterMs, log, registry } = options;
   let onRenewed = (_pem: Pem): void => {};
   const opened = files && (await openFileCredential({ ...files, log, onRenewed: (pem) => onRenewed(pem) }));
-  const bucket = createBucketCredentials({ store, log });
+  const bucket = createBucketCredentials({ store, log, rereadAfterMs });
   const file = opened?.credential;
   const handshakes = counter({
     registry,

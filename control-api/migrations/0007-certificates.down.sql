@@ -1,0 +1,3 @@
+drop table acme_accounts;
+drop table certificate_orders;
+drop table certificates;
