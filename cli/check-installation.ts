@@ -1,4 +1,5 @@
 import { diagnosisPath, diagnosisSchema, type BucketRight, type Diagnosis } from '../contracts/diagnosis.ts';
+import { judgeCertificates } from './judge-certificates.ts';
 import { RIGHTS_FIX } from './check-cache.ts';
 import { withClient, type CliContext, type CommonOptions } from './context.ts';
 import { ok, runCheck, skipped, warning, wrong, type Finding } from './doctor.ts';
@@ -33,6 +34,7 @@ export function checkInstallation(
       judgeBus(diagnosis),
       ...judgeUntold(diagnosis.untold),
       judgeSealing(diagnosis.isEnvironmentSealed),
+      ...judgeCertificates(diagnosis.certificates),
     ];
   });
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { certificatesDiagnosisSchema, type CertificatesDiagnosis } from './certificates.ts';
 import { API_PREFIX } from './control-api.ts';
 
 /** POST: `Diagnosis` (installation admins only). */
@@ -75,6 +76,8 @@ export type Diagnosis = {
   bus: { acknowledged: string[]; silent: string[]; isComplete: boolean; durationMs: number };
   /** What the cache has not been told of yet; null: the database does not say. */
   untold: number | null;
+  /** Null: certificates are not ordered. */
+  certificates: CertificatesDiagnosis | null;
   /** Whether variables of functions are sealed wherever they are kept. */
   isEnvironmentSealed: boolean;
 };
@@ -136,5 +139,7 @@ export const diagnosisSchema: z.ZodType<Diagnosis> = z.object({
     durationMs: z.number(),
   }),
   untold: number,
+  // Control APIs of before do not speak of them.
+  certificates: certificatesDiagnosisSchema.nullable().default(null),
   isEnvironmentSealed: z.boolean(),
 });

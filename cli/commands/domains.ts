@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { deletedSchema, domainListSchema, domainSchema } from '../../contracts/control-api-answers.ts';
 import { apiPaths, type AddDomain, type Domain } from '../../contracts/control-api.ts';
+import { describeCertificate, describeProblems } from '../describe-certificate.ts';
 import { printResult, withClient, type CliContext } from '../context.ts';
 import { table } from '../format.ts';
 import { projectOf, type ProjectOptions } from '../project-name.ts';
@@ -27,7 +28,7 @@ function listCommand(context: CliContext): Command {
         client.call({ method: 'GET', path, answer: domainListSchema, signal: context.signal }),
       );
       const shown = domains.filter(({ kind }) => flags.all === true || kind !== 'deployment');
-      printResult(context, flags, { domains: shown }, () => describeList(shown));
+      printResult(context, flags, { domains: shown }, () => describeList(shown, context.clock.nowMs()));
     });
 }
 
@@ -62,19 +63,26 @@ function removeCommand(context: CliContext): Command {
     });
 }
 
-function describeAdded({ url, track, deploymentId }: Domain): string {
+function describeAdded({ url, track, deploymentId, certificate }: Domain): string {
   const what = deploymentId === null ? 'nothing yet: deploy to it' : `deployment ${deploymentId.slice(0, 8)}`;
-  return `${url} shows the track ${track ?? 'production'}, which is ${what}.\n`;
+  const shows = `${url} shows the track ${track ?? 'production'}, which is ${what}.\n`;
+  if (certificate === null) return shows;
+  return certificate.state === 'unsupported'
+    ? `${shows}No certificate is ordered for it: ${certificate.reason ?? ''}\n`
+    : `${shows}Its certificate is ordered once its DNS points here: origan domains ls tells how far it is.\n`;
 }
 
-function describeList(domains: readonly Domain[]): string {
+function describeList(domains: readonly Domain[], nowMs: number): string {
   if (domains.length === 0) return 'No domains yet: the first deploy makes some.\n';
-  const rows = domains.map(({ url, kind, track, deploymentId, rev }) => [
+  const areOrdered = domains.some(({ certificate }) => certificate !== null);
+  const rows = domains.map(({ url, kind, track, deploymentId, rev, certificate }) => [
     url,
     kind,
     track ?? '',
     deploymentId?.slice(0, 8) ?? 'nothing',
     String(rev),
+    ...(areOrdered ? [describeCertificate(certificate, nowMs)] : []),
   ]);
-  return table(['URL', 'KIND', 'TRACK', 'SHOWS', 'REV'], rows);
+  const titles = ['URL', 'KIND', 'TRACK', 'SHOWS', 'REV', ...(areOrdered ? ['CERTIFICATE'] : [])];
+  return table(titles, rows) + describeProblems(domains, nowMs);
 }

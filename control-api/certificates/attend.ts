@@ -1,7 +1,7 @@
 import { readInstalled, install } from './install.ts';
 import { fingerprintOf } from './keys.ts';
 import { orderCertificate, type OrderParts } from './order.ts';
-import type { Attempt, CertificateRow } from './rows.ts';
+import { validityOf, type Attempt, type CertificateRow } from './rows.ts';
 import { openKey } from './sealed-key.ts';
 import { nextLookMs, renewAtMs } from './when.ts';
 
@@ -15,11 +15,11 @@ export type Attended = 'issued' | 'kept' | 'restored' | 'provided';
  * @throws CertificateFailure, Overtaken.
  */
 export async function attend(parts: OrderParts, attempt: Attempt): Promise<Attended> {
-  const { store, clock } = parts.context;
+  const { store } = parts.context;
   const found = await readInstalled(store, attempt.host);
   if (found !== undefined && !isOwn(attempt.row(), found.fingerprint)) {
     const notAfter = found.validity === undefined ? null : new Date(found.validity.notAfterMs);
-    const nextAttemptAt = new Date(nextLookMs(Number.POSITIVE_INFINITY, clock.nowMs(), Math.random()));
+    const nextAttemptAt = nextLook(parts, Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY);
     const failure = found.validity === undefined ? 'What is in the bucket is no certificate.' : null;
     await attempt.end({ ...FORGOTTEN, ...SETTLED, state: 'provided', failure, notAfter, nextAttemptAt });
     return 'provided';
@@ -28,9 +28,14 @@ export async function attend(parts: OrderParts, attempt: Attempt): Promise<Atten
   if (isToOrder) await orderCertificate(parts, attempt);
   const isInstalled = !isToOrder && found?.fingerprint === fingerprintOf(attempt.row().chain ?? '');
   if (!isInstalled) await putInPlace(parts, attempt);
-  const nextAttemptAt = new Date(nextLookMs(renewalOf(parts, attempt.row()), clock.nowMs(), Math.random()));
+  const { notBeforeMs = 0, notAfterMs = 0 } = validityOf(attempt.row()) ?? {};
+  const nextAttemptAt = nextLook(parts, renewalOf(parts, attempt.row()), notAfterMs - notBeforeMs);
   await attempt.end({ ...SETTLED, state: 'issued', nextAttemptAt });
   return isToOrder ? 'issued' : isInstalled ? 'kept' : 'restored';
+}
+
+function nextLook({ context }: OrderParts, renewalMs: number, lifetimeMs: number): Date {
+  return new Date(nextLookMs({ renewalMs, lifetimeMs }, context.clock.nowMs(), Math.random()));
 }
 
 const SETTLED = { failures: 0, failureKind: null, failure: null } as const;
@@ -57,8 +62,8 @@ function needsOrder(parts: OrderParts, row: CertificateRow): boolean {
 
 /** When this row's certificate is renewed, milliseconds since the epoch. */
 function renewalOf({ settings }: Pick<OrderParts, 'settings'>, row: CertificateRow): number {
-  if (row.notBefore === null || row.notAfter === null || row.chain === null) return 0;
-  const validity = { notBeforeMs: row.notBefore.getTime(), notAfterMs: row.notAfter.getTime() };
+  const validity = validityOf(row);
+  if (validity === undefined || row.chain === null) return 0;
   // Of the certificate itself, so that every control API comes to the same.
   const spread = Number.parseInt((fingerprintOf(row.chain) ?? '0').slice(0, 8), 16) / 0xff_ff_ff_ff;
   return renewAtMs(validity, settings.renewalMargin, spread);

@@ -3,7 +3,7 @@ import type { DomainCertificate } from '../../contracts/certificates.ts';
 import type { Domain } from '../../contracts/control-api.ts';
 import type { Context } from '../context.ts';
 import { certificates } from '../database/schema.ts';
-import type { CertificateRow } from './rows.ts';
+import { isServed, type CertificateRow } from './rows.ts';
 import { whyUnsupported } from './supported.ts';
 
 /** What each custom domain's certificate is at; none of a host means that nobody orders one for it. */
@@ -34,10 +34,9 @@ const PENDING: DomainCertificate = {
 };
 
 function describeRow(row: CertificateRow): DomainCertificate {
-  const isServed = row.installed !== null || row.state === 'provided';
   return {
     state: row.state,
-    notAfter: isServed ? (row.notAfter?.toISOString() ?? null) : null,
+    notAfter: isServed(row) ? (row.notAfter?.toISOString() ?? null) : null,
     nextAttemptAt: row.state === 'ordering' ? null : row.nextAttemptAt.toISOString(),
     failureKind: row.failureKind,
     reason: row.failure,

@@ -9,14 +9,23 @@ import type { AcmeSettings } from './config.ts';
 import { CertificateFailure, Overtaken } from './failure.ts';
 import type { CertificateMetrics } from './metrics.ts';
 import { endOrphans } from './orphans.ts';
-import { claim, countStates, createAttempt, endLeases, enrol, hasten, type Attempt } from './rows.ts';
+import {
+  claim,
+  countStates,
+  createAttempt,
+  endLeases,
+  enrol,
+  hasten,
+  validityOf,
+  type Attempt,
+} from './rows.ts';
 import { isLate, retryAtMs } from './when.ts';
 
 /** Orders and renews, in the background. Several control APIs share the work: a host is attended to by one at a time. */
 export class CertificateKeeper implements Closable {
   readonly authority: Authority;
+  readonly settings: AcmeSettings;
   readonly #context: Context;
-  readonly #settings: AcmeSettings;
   readonly #metrics: CertificateMetrics;
   readonly #closing = new AbortController();
   readonly #running = new Set<Promise<void>>();
@@ -27,7 +36,7 @@ export class CertificateKeeper implements Closable {
 
   constructor(context: Context, settings: AcmeSettings, metrics: CertificateMetrics) {
     this.#context = context;
-    this.#settings = settings;
+    this.settings = settings;
     this.#metrics = metrics;
     this.authority = createAuthority(context, settings, this.#closing.signal);
   }
@@ -75,7 +84,7 @@ export class CertificateKeeper implements Closable {
     this.#isLooking = false;
     if (signal.aborted) return;
     // Spread, so that several control APIs do not all look at once.
-    const pauseMs = this.#settings.lookEveryMs * (0.9 + Math.random() * 0.2);
+    const pauseMs = this.settings.lookEveryMs * (0.9 + Math.random() * 0.2);
     this.#timer = setTimeout(() => this.#run(), pauseMs).unref();
   }
 
@@ -83,7 +92,7 @@ export class CertificateKeeper implements Closable {
     try {
       await endOrphans(this.#context);
       await enrol(this.#context);
-      for (const row of await claim(this.#context, this.#settings.maxAtOnce)) {
+      for (const row of await claim(this.#context, this.settings.maxAtOnce)) {
         const attempt = createAttempt(this.#context, row);
         const running = this.#attend(attempt).finally(() => {
           this.#running.delete(running);
@@ -104,7 +113,7 @@ export class CertificateKeeper implements Closable {
     try {
       const parts = {
         context: this.#context,
-        settings: this.#settings,
+        settings: this.settings,
         authority: this.authority,
         signal: this.#closing.signal,
       };
@@ -157,11 +166,11 @@ export class CertificateKeeper implements Closable {
       .where(and(isNotNull(certificates.notBefore), isNotNull(certificates.installed)));
     let late = 0;
     let firstEndMs: number | undefined;
-    for (const { notBefore, notAfter } of served) {
-      if (notBefore === null || notAfter === null) continue;
-      const validity = { notBeforeMs: notBefore.getTime(), notAfterMs: notAfter.getTime() };
+    for (const row of served) {
+      const validity = validityOf(row);
+      if (validity === undefined) continue;
       firstEndMs = Math.min(firstEndMs ?? Number.POSITIVE_INFINITY, validity.notAfterMs);
-      if (isLate(validity, this.#settings.renewalMargin, clock.nowMs())) late += 1;
+      if (isLate(validity, this.settings.renewalMargin, clock.nowMs())) late += 1;
     }
     this.#metrics.set({ counts, late, firstEndMs });
   }

@@ -5,6 +5,7 @@ import { inTransaction, type Database } from '../database/database.ts';
 import { certificateOrders, certificates, domains } from '../database/schema.ts';
 import { CertificateFailure, Overtaken } from './failure.ts';
 import { whyUnsupported } from './supported.ts';
+import type { Validity } from './when.ts';
 
 // Any number will do, as long as it is none of migrate.ts: who counts, and goes by the count, holds it.
 const COUNTING = 7_777_002;
@@ -13,6 +14,20 @@ const HOUR_MS = 3_600_000;
 const LEASE_MS = 120_000;
 
 export type CertificateRow = typeof certificates.$inferSelect;
+/** Whether there is one for gateways to serve. */
+export function isServed({ installed, state }: Pick<CertificateRow, 'installed' | 'state'>): boolean {
+  return installed !== null || state === 'provided';
+}
+
+/** Undefined without a certificate that was ordered. */
+export function validityOf({
+  notBefore,
+  notAfter,
+}: Pick<CertificateRow, 'notBefore' | 'notAfter'>): Validity | undefined {
+  if (notBefore === null || notAfter === null) return undefined;
+  return { notBeforeMs: notBefore.getTime(), notAfterMs: notAfter.getTime() };
+}
+
 type Changes = Partial<Omit<CertificateRow, 'host' | 'fence' | 'createdAt' | 'leasedUntil'>>;
 type Base = Pick<Context, 'db' | 'clock'>;
 
@@ -46,6 +61,10 @@ export async function enrol({
 
 /** Takes those that are due, so many that no more than `maxAtOnce` are anybody's. */
 export async function claim({ db, clock }: Base, maxAtOnce: number): Promise<CertificateRow[]> {
+  const isDue = and(lte(certificates.nextAttemptAt, new Date(clock.nowMs())), isFree);
+  // Asked without a lock: most of the time there is nothing to do.
+  const [any] = await db.select({ host: certificates.host }).from(certificates).where(isDue).limit(1);
+  if (any === undefined) return [];
   return await inTransaction(db, async (tx) => {
     await tx.execute(sql`select pg_advisory_xact_lock(${COUNTING})`);
     const [taken] = await tx
@@ -57,7 +76,7 @@ export async function claim({ db, clock }: Base, maxAtOnce: number): Promise<Cer
     const due = await tx
       .select({ host: certificates.host })
       .from(certificates)
-      .where(and(lte(certificates.nextAttemptAt, new Date(clock.nowMs())), isFree))
+      .where(isDue)
       .orderBy(certificates.nextAttemptAt, certificates.host)
       .limit(free)
       .for('update', { skipLocked: true });

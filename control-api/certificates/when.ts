@@ -50,9 +50,17 @@ export function renewAtMs({ notBeforeMs, notAfterMs }: Validity, margin: number,
   return notAfterMs - lifetimeMs * Math.min(0.95, margin * (1 + JITTER * spread));
 }
 
-/** When to look at an issued certificate next. */
-export function nextLookMs(renewalMs: number, nowMs: number, random: number): number {
-  return Math.min(renewalMs, nowMs + LOOK_AFTER_MS * (1 - JITTER * random));
+/**
+ * When to look at an issued certificate next: at its renewal, or after a day to see that the bucket still has it. Never at
+ * once, whatever the clocks of this machine and of the authority say of each other: that would order without an end.
+ */
+export function nextLookMs(
+  { renewalMs, lifetimeMs }: { renewalMs: number; lifetimeMs: number },
+  nowMs: number,
+  random: number,
+): number {
+  const lookMs = Math.min(renewalMs, nowMs + LOOK_AFTER_MS * (1 - JITTER * random));
+  return Math.max(lookMs, nowMs + Math.min(HOUR_MS, Math.max(MINUTE_MS, lifetimeMs / 10)));
 }
 
 /** Whether renewal is late: half of the margin has gone by, or the certificate has ended. */

@@ -3,6 +3,7 @@ import { describeServer, findMissingRight } from '../../cache/describe-cache.ts'
 import { keys } from '../../cache/keys.ts';
 import type { Diagnosis } from '../../contracts/diagnosis.ts';
 import { messageOf } from '../../core/errors.ts';
+import { diagnoseCertificates } from '../certificates/diagnose.ts';
 import type { Context } from '../context.ts';
 import { historyProblem, readMigrations } from '../database/migrate.ts';
 import { pendingEndings, pendingFlips } from '../database/schema.ts';
@@ -15,13 +16,14 @@ const PROBE = keys.tag('doctor', 'probe');
 
 /** Tries every part that the control API needs, as it needs it. Never throws; no part waits for another. */
 export async function diagnose(context: Context): Promise<Diagnosis> {
-  const [problems, database, migrations, cache, bus, untold] = await Promise.all([
+  const [problems, database, migrations, cache, bus, untold, certificates] = await Promise.all([
     probeBucket(context.store),
     askDatabase(context),
     compareMigrations(context),
     askCache(context),
     askBus(context),
     countUntold(context),
+    diagnoseCertificates(context),
   ]);
   return {
     bucket: { kind: context.store.kind, problems },
@@ -30,6 +32,7 @@ export async function diagnose(context: Context): Promise<Diagnosis> {
     cache,
     bus,
     untold,
+    certificates,
     isEnvironmentSealed: context.config.ENVIRONMENT_KEY !== undefined,
   };
 }
