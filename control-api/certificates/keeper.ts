@@ -119,7 +119,7 @@ export class CertificateKeeper implements Closable {
       };
       const outcome = await attend(parts, attempt);
       if (outcome === 'kept') return;
-      this.#metrics.orders.inc({ result: outcome });
+      this.#metrics.ordered(outcome);
       const notAfter = attempt.row().notAfter?.toISOString();
       log.info({ host, outcome, notAfter }, 'certificate in place');
     } catch (error) {
@@ -149,7 +149,7 @@ export class CertificateKeeper implements Closable {
       failure: failure.message,
       nextAttemptAt: new Date(nextMs),
     });
-    this.#metrics.orders.inc({ result: failure.kind });
+    this.#metrics.ordered(failure.kind);
     const cause = failure.kind === 'internal' ? { cause: messageOf(failure.cause) } : {};
     const line = { host: attempt.host, kind: failure.kind, reason: failure.message, ...cause };
     const detail = { ...line, failures, nextAttempt: new Date(nextMs).toISOString() };

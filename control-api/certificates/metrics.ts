@@ -1,8 +1,11 @@
-import type { CertificateState } from '../../contracts/certificates.ts';
-import { counter, gauge, observedGauge, type Counter, type Registry } from '../../core/metrics.ts';
+import type { CertificateFailureKind, CertificateState } from '../../contracts/certificates.ts';
+import { counter, gauge, observedGauge, type Registry } from '../../core/metrics.ts';
+import type { Attended } from './attend.ts';
+
+export type OrderResult = Exclude<Attended, 'kept'> | CertificateFailureKind;
 
 export type CertificateMetrics = {
-  orders: Counter<'result'>;
+  ordered(result: OrderResult): void;
   set(measured: {
     counts: Record<CertificateState, number>;
     late: number;
@@ -38,7 +41,7 @@ export function createCertificateMetrics(registry: Registry): CertificateMetrics
     read: () => firstEndSeconds,
   });
   return {
-    orders,
+    ordered: (result) => orders.inc({ result }),
     set: (measured) => {
       for (const [state, count] of Object.entries(measured.counts)) states.set({ state }, count);
       late = measured.late;

@@ -4,6 +4,7 @@ import { ERRORS, type ErrorCode } from '../../core/errors.ts';
 import { silentLogger } from '../../core/log.ts';
 import { createRegistry, type Registry } from '../../core/metrics.ts';
 import type { FlipResult } from '../../contracts/control-api.ts';
+import { createCertificateMetrics, type OrderResult } from '../../control-api/certificates/metrics.ts';
 import { createMetrics } from '../../control-api/metrics.ts';
 import { allOperations } from '../../control-api/operations/all-operations.ts';
 import { createRecorder, type CacheResult, type MappingSource, type Route } from '../../gateway/record.ts';
@@ -47,6 +48,16 @@ const FUNCTION_OUTCOMES = namesOf<FunctionOutcome>({
   abandoned: 1,
 });
 const END_REASONS = namesOf<EndReason>({ crashed: 1, stuck: 1, memory: 1, evicted: 1, idle: 1, closed: 1 });
+const ORDER_RESULTS = namesOf<OrderResult>({
+  issued: 1,
+  restored: 1,
+  provided: 1,
+  domain: 1,
+  authority: 1,
+  refused: 1,
+  limited: 1,
+  internal: 1,
+});
 const FLIP_OUTCOMES = namesOf<FlipResult['outcome']>({ live: 1, superseded: 1, preview: 1 });
 
 /**
@@ -57,7 +68,7 @@ export async function collectMetrics(): Promise<MetricCatalog> {
   const catalog = new MetricCatalog();
   for (const text of await scrapePrograms()) catalog.addScrape(text);
   const running = new Set(catalog.metrics.keys());
-  for (const record of [recordRequests, recordCalls, recordFunctions, recordOperations]) {
+  for (const record of [recordRequests, recordCalls, recordFunctions, recordOperations, recordCertificates]) {
     const registry = createRegistry();
     record(registry);
     await catalog.addRegistry(registry);
@@ -73,7 +84,13 @@ async function scrapePrograms(): Promise<string[]> {
   const [tlsPort, adminPort] = [await freePort(), await freePort()];
   const system = await startSystem({
     gatewayEnv: { GATEWAY_PROCESSES: '2', HAS_TLS_SERVER: 'true', GATEWAY_TLS_PORT: String(tlsPort) },
-    controlApiEnv: { CONTROL_API_ADMIN_PORT: String(adminPort) },
+    // Nobody is asked as long as there is no domain.
+    controlApiEnv: {
+      CONTROL_API_ADMIN_PORT: String(adminPort),
+      ENVIRONMENT_KEY: 'ab'.repeat(32),
+      ACME_DIRECTORY_URL: 'https://127.0.0.1:9/directory',
+      ACME_TERMS_AGREED: 'true',
+    },
   });
   try {
     const [gateway] = system.gateways;
@@ -135,6 +152,11 @@ function recordOperations(registry: Registry): void {
     for (const status of new Set(statuses))
       metrics.operations.observe({ operation, status: String(status) }, 1);
   for (const outcome of FLIP_OUTCOMES) metrics.flips.inc({ outcome });
+}
+
+function recordCertificates(registry: Registry): void {
+  const metrics = createCertificateMetrics(registry);
+  for (const result of ORDER_RESULTS) metrics.ordered(result);
 }
 
 /** It has every metric with its labels; their values are those of the running programs. */

@@ -54,10 +54,9 @@ describe('an authority', () => {
     expect(waitMs).toBeLessThan(19 * MINUTE_MS);
     // Adding it again is no way round that.
     await at.add('unreachable.test');
-    const { orders } = at.authority;
-    expect(orders()).toBe(1);
+    expect(at.authority.orders()).toBe(1);
     at.advance(19 * MINUTE_MS);
-    await expect.poll(orders).toBe(2);
+    await expect.poll(() => at.authority.orders()).toBe(2);
     expect(await readdir(join(at.bucket, 'certificates')).catch(() => [])).toEqual([]);
   });
 
@@ -127,12 +126,13 @@ describe('an authority', () => {
 describe('this installation', () => {
   test('places no more orders within an hour than it may', async () => {
     const at = await start({ env: { ACME_MAX_ORDERS_PER_HOUR: '2' } });
-    for (const host of ['one.test', 'two.test', 'three.test']) await at.add(host);
+    const hosts = ['one.test', 'two.test', 'three.test'];
+    for (const host of hosts) await at.add(host);
     const states = async (): Promise<unknown[]> =>
-      await Promise.all(
-        ['one.test', 'two.test', 'three.test'].map(async (host) => (await at.certificateOf(host))?.state),
-      );
-    await expect.poll(async () => (await states()).toSorted()).toEqual(['failed', 'issued', 'issued']);
+      await Promise.all(hosts.map(async (host) => (await at.certificateOf(host))?.state));
+    const issued = async (): Promise<number> => (await states()).filter((state) => state === 'issued').length;
+    await expect.poll(states).toContain('failed');
+    await expect.poll(issued).toBe(2);
     expect(at.authority.orders()).toBe(2);
     at.advance(2 * 60 * MINUTE_MS);
     await expect.poll(states).toEqual(['issued', 'issued', 'issued']);
