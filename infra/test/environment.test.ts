@@ -6,6 +6,7 @@ import { readEnvironment, type Environment } from '../../core/env.ts';
 import { readGatewayConfig } from '../../gateway/config.ts';
 import { runnerFields } from '../../runner/config.ts';
 import { storeFields, toStoreConfig, withStoreRules } from '../../store/config.ts';
+import { startNode } from '../../test/support/process.ts';
 import { environmentOf, render, SECRETS, type Resource } from './render.ts';
 
 // The programs' own readers: what they do not know or miss fails here.
@@ -65,6 +66,17 @@ describe.each([
       username: name.replace('origan-', ''),
     });
   });
+});
+
+test.each(NAMES)('%s itself starts with it, as far as it comes without bucket and cache', async (name) => {
+  const program = name.replace('origan-', '');
+  const env = environmentOf(await render(), name);
+  const elsewhere = { BUCKET_URL: 'http://127.0.0.1:9', BUCKET_MAX_ATTEMPTS: '1', CACHE_URL: 'redis://127.0.0.1:9' };
+  const started = startNode(`${program}/main.ts`, { env: { ...env, ...elsewhere } });
+  const { code } = await started.exited;
+  expect(code).toBe(1);
+  expect(started.stderr()).not.toMatch(/wrong configuration/);
+  expect(started.stderr()).toMatch(/the bucket|127\.0\.0\.1:9/);
 });
 
 test('a variable that a program does not know is found', () => {
