@@ -71,7 +71,11 @@ describe.each([
 test.each(NAMES)('%s itself starts with it, as far as it comes without bucket and cache', async (name) => {
   const program = name.replace('origan-', '');
   const env = environmentOf(await render(), name);
-  const elsewhere = { BUCKET_URL: 'http://127.0.0.1:9', BUCKET_MAX_ATTEMPTS: '1', CACHE_URL: 'redis://127.0.0.1:9' };
+  const elsewhere = {
+    BUCKET_URL: 'http://127.0.0.1:9',
+    BUCKET_MAX_ATTEMPTS: '1',
+    CACHE_URL: 'redis://127.0.0.1:9',
+  };
   const started = startNode(`${program}/main.ts`, { env: { ...env, ...elsewhere } });
   const { code } = await started.exited;
   expect(code).toBe(1);

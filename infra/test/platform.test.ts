@@ -173,6 +173,24 @@ describe('secrets', () => {
   });
 });
 
+describe('further variables', () => {
+  test('are for the program that is named, plain or in its Secret', async () => {
+    const more = await render({
+      env: { runner: { FUNCTION_TIMEOUT_MS: '30000', FUNCTION_MEMORY_MB: '64' } },
+      secretEnv: { 'control-api': { GITHUB_WEBHOOK_SECRET: 'secret-of-the-webhook' } },
+    });
+    expect(environmentOf(more, 'origan-runner')).toMatchObject({
+      FUNCTION_TIMEOUT_MS: '30000',
+      FUNCTION_MEMORY_MB: '64',
+    });
+    expect(environmentOf(more, 'origan-gateway')['FUNCTION_TIMEOUT_MS']).toBeUndefined();
+    const env = environmentOf(more, 'origan-control-api');
+    expect(env['GITHUB_WEBHOOK_SECRET']).toBe('secret-of-the-webhook');
+    const others = more.filter(({ type }) => !type.endsWith(':Secret'));
+    expect(JSON.stringify(others)).not.toContain('secret-of-the-webhook');
+  });
+});
+
 describe('the gateway', () => {
   test('is reached through a load balancer that leaves clients their addresses', () => {
     const service = one(resources, 'Service', 'origan-gateway')['spec'];

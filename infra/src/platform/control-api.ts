@@ -67,8 +67,8 @@ export function createControlApi(
       toCache(links.cacheName),
       toDatabase(network),
       toBucket(network),
-      // GitHub.
-      { to: internet(network), ports: [tcp(443)] },
+      // GitHub, a certificate authority, and whether a domain that is to get a certificate leads here.
+      { to: internet(network), ports: [tcp(80), tcp(443)] },
     ],
   });
   return `http://${NAME}.${namespace}.svc:${CONTROL_API_PORT}`;
@@ -94,10 +94,8 @@ function podTemplate(
   settings: PlatformSettings,
   cacheUrl: pulumi.Input<string>,
 ): k8s.types.input.core.v1.PodTemplateSpec {
-  const { namespace, image, controlApi, deployDomain } = settings;
-  return createPodTemplate('control-api', {
-    namespace,
-    image,
+  const { controlApi, deployDomain } = settings;
+  return createPodTemplate('control-api', settings, {
     cpu: controlApi.cpu,
     memory: controlApi.memory,
     env: {

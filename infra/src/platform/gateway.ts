@@ -110,11 +110,9 @@ function podTemplate(
   settings: PlatformSettings,
   links: GatewayLinks,
 ): k8s.types.input.core.v1.PodTemplateSpec {
-  const { namespace, image, gateway, secrets } = settings;
+  const { gateway, secrets } = settings;
   const password = cachePassword(secrets, 'gateway');
-  return createPodTemplate('gateway', {
-    namespace,
-    image,
+  return createPodTemplate('gateway', settings, {
     cpu: gateway.cpu,
     memory: gateway.memory,
     env: environment(settings, links),

@@ -2,7 +2,7 @@ import * as k8s from '@pulumi/kubernetes';
 import * as pulumi from '@pulumi/pulumi';
 import { DEFAULT_CLIENT_LABELS } from '../cache/dragonfly.ts';
 import { selectorOf, type ProgramName } from './names.ts';
-import type { BucketSettings } from './settings.ts';
+import type { BucketSettings, PlatformSettings } from './settings.ts';
 
 type Container = k8s.types.input.core.v1.Container;
 type PodTemplate = k8s.types.input.core.v1.PodTemplateSpec;
@@ -20,8 +20,6 @@ const MARGIN_SECONDS = 5;
 export type SecretEnv = Record<string, string | undefined>;
 
 export type ProgramOptions = {
-  namespace: string;
-  image: string;
   /** Cores and memory: limits, and requests as well. */
   cpu: string;
   memory: string;
@@ -42,10 +40,14 @@ export type ProgramOptions = {
 };
 
 /** The pods of a program and what belongs to each program alone: its Secret, its account, its disruption budget. */
-export function createPodTemplate(program: ProgramName, options: ProgramOptions): PodTemplate {
+export function createPodTemplate(
+  program: ProgramName,
+  settings: PlatformSettings,
+  options: ProgramOptions,
+): PodTemplate {
   const name = `origan-${program}`;
-  const { namespace } = options;
-  const secret = createSecret(name, options);
+  const { namespace } = settings;
+  const secret = createSecret(program, settings, options);
   // An account of its own that nobody gave any right: "default" may have got some.
   const account = new k8s.core.v1.ServiceAccount(`${name}-account`, {
     metadata: { name, namespace },
@@ -73,7 +75,7 @@ export function createPodTemplate(program: ProgramName, options: ProgramOptions)
         seccompProfile: { type: 'RuntimeDefault' },
       },
       ...spread(program),
-      containers: [container(program, options, secret)],
+      containers: [container(program, settings, { options, secret })],
       volumes: volumes(options),
     },
   };
@@ -83,26 +85,34 @@ export function createPodTemplate(program: ProgramName, options: ProgramOptions)
  * A name that the engine makes anew at each change of a value, so that pods are replaced when a secret is: the kubelet alone
  * would not tell them.
  */
-function createSecret(name: string, { namespace, secretEnv }: ProgramOptions): k8s.core.v1.Secret {
-  const given = secretEnv.apply((values) =>
-    Object.fromEntries(
-      Object.entries(values).filter((entry): entry is [string, string] => entry[1] !== undefined),
-    ),
-  );
-  return new k8s.core.v1.Secret(`${name}-env`, {
+function createSecret(
+  program: ProgramName,
+  { namespace, secrets }: PlatformSettings,
+  { secretEnv }: ProgramOptions,
+): k8s.core.v1.Secret {
+  const given = pulumi.all([secretEnv, secrets.env]).apply(([own, more]) => {
+    const entries = Object.entries({ ...own, ...more?.[program] });
+    return Object.fromEntries(entries.filter((entry): entry is [string, string] => entry[1] !== undefined));
+  });
+  return new k8s.core.v1.Secret(`origan-${program}-env`, {
     metadata: { namespace },
     immutable: true,
     stringData: pulumi.secret(given),
   });
 }
 
-function container(program: ProgramName, options: ProgramOptions, secret: k8s.core.v1.Secret): Container {
-  const { image, cpu, memory, ports, leaveSeconds } = options;
+function container(
+  program: ProgramName,
+  { image, env: more }: PlatformSettings,
+  { options, secret }: { options: ProgramOptions; secret: k8s.core.v1.Secret },
+): Container {
+  const { cpu, memory, ports, leaveSeconds } = options;
+  const env = { ...options.env, ...more[program] };
   return {
     name: program,
     image,
     args: ['node', `${program}/main.ts`],
-    env: Object.entries(options.env).map(([key, value]) => ({ name: key, value })),
+    env: Object.entries(env).map(([key, value]) => ({ name: key, value })),
     envFrom: [{ secretRef: { name: secret.metadata.name } }],
     ports,
     // The same: what has its cores and its memory for itself answers evenly, and is the last to be evicted.

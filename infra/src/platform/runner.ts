@@ -94,12 +94,10 @@ function podTemplate(
   settings: PlatformSettings,
   cacheUrl: pulumi.Input<string>,
 ): k8s.types.input.core.v1.PodTemplateSpec {
-  const { namespace, image, runner, secrets } = settings;
+  const { runner, secrets } = settings;
   const password = cachePassword(secrets, 'runner');
   const httpGet = { path: '/health', port: RUNNER_PORT };
-  return createPodTemplate('runner', {
-    namespace,
-    image,
+  return createPodTemplate('runner', settings, {
     cpu: runner.cpu,
     memory: runner.memory,
     env: environment(settings, cacheUrl),

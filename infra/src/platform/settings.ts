@@ -1,5 +1,5 @@
 import type * as pulumi from '@pulumi/pulumi';
-import { SERVICES } from '../cache/users.ts';
+import type { ProgramName } from './names.ts';
 
 /** An S3 server from outside, with a key that may read and write the one bucket. */
 export type BucketSettings = {
@@ -22,7 +22,11 @@ export type PlatformSecrets = {
   environmentKey: pulumi.Output<string>;
   cachePasswords: pulumi.Output<Record<string, string>>;
   github: pulumi.Output<GithubSettings> | undefined;
+  /** More variables of programs, by the program's name. */
+  env: pulumi.Output<VariablesByProgram> | undefined;
 };
+
+export type VariablesByProgram = Partial<Record<ProgramName, Record<string, string>>>;
 
 export type PlatformSettings = {
   namespace: string;
@@ -30,6 +34,8 @@ export type PlatformSettings = {
   image: string;
   /** `D` in `{project}.D`. */
   deployDomain: string;
+  /** Variables of programs that are no setting here; they win over what is. */
+  env: VariablesByProgram;
   secrets: PlatformSecrets;
   gateway: GatewaySettings;
   runner: RunnerSettings;
@@ -94,6 +100,7 @@ export function readSettings(config: pulumi.Config): PlatformSettings {
     namespace: config.get('namespace') ?? 'default',
     image: config.require('image'),
     deployDomain: config.require('deployDomain'),
+    env: config.getObject<VariablesByProgram>('env') ?? {},
     secrets: readSecrets(config),
     gateway: {
       cpu: config.get('gatewayCpu') ?? '2',
@@ -131,6 +138,7 @@ function readSecrets(config: pulumi.Config): PlatformSecrets {
     environmentKey: config.requireSecret('environmentKey'),
     cachePasswords: config.requireSecretObject<Record<string, string>>('cachePasswords'),
     github: config.getSecretObject<GithubSettings>('github'),
+    env: config.getSecretObject<VariablesByProgram>('secretEnv'),
   };
 }
 
@@ -162,9 +170,6 @@ function readNetwork(config: pulumi.Config): NetworkSettings {
 }
 
 /** The password of a program's user of the cache. */
-export function cachePassword(
-  secrets: PlatformSecrets,
-  program: (typeof SERVICES)[number]['name'],
-): pulumi.Output<string> {
+export function cachePassword(secrets: PlatformSecrets, program: ProgramName): pulumi.Output<string> {
   return secrets.cachePasswords.apply((passwords) => passwords[program] ?? '');
 }
