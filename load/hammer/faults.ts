@@ -12,7 +12,7 @@ import type { HammeredGateway } from './gateways.ts';
 
 /** Answers that were asked for while the control API was away come this much later. */
 const AFTERMATH_MS = 500;
-const PATIENCE_MS = 30_000;
+const PATIENCE_MS = 60_000;
 
 export type Scene = {
   servers: readonly CacheServer[];
