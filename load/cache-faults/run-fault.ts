@@ -25,37 +25,42 @@ export type FaultReport = {
   logLines: number;
 };
 
+export type FaultOptions = {
+  durationMs: number;
+  callers: number;
+  /**
+   * Whether a second gateway, whose cache server is well, is asked at the same time, and counts as what is healthy: for a
+   * machine that does something else besides. Default false: healthy is what was before the fault, and is after it.
+   */
+  hasControl?: boolean;
+};
+
 /** Requests to a gateway for known domains, before, during and after a fault. */
-export async function runFault(
-  fault: CacheFault,
-  { durationMs, callers }: { durationMs: number; callers: number },
-): Promise<FaultReport> {
+export async function runFault(fault: CacheFault, options: FaultOptions): Promise<FaultReport> {
   const server = await startCacheServer();
   const proxy = await startTcpProxy(server);
-  const gateway = await startGateway(proxy);
-  const pool = new Pool(gateway.url, { connections: callers });
-  const load: Load = { isOver: false, failed: 0, requests: 0, latenciesMs: [] };
+  const asked = await startAsked(proxy, options.callers);
+  const control = options.hasControl === true ? await startControl(options.callers) : undefined;
+  const { gateway, load } = asked;
   try {
-    await untilWell(gateway);
-    const asking = Array.from({ length: callers }, () => ask(pool, load));
     await sleep(1000);
     const before = await p99During(load, HEALTHY_MS);
     const lag = monitorEventLoopDelay({ resolution: 5 });
     const linesBefore = gateway.logLines();
-    load.latenciesMs = [];
+    for (const each of [load, control?.load]) if (each !== undefined) each.latenciesMs = [];
     lag.enable();
     await fault.begin(server, proxy);
-    await sleep(durationMs);
+    await sleep(options.durationMs);
     await fault.end(server, proxy);
     const endedAtMs = performance.now();
     await untilWell(gateway);
     const recoveryMs = performance.now() - endedAtMs;
     lag.disable();
     const faultyP99Ms = percentile(load.latenciesMs, 0.99);
+    const controlP99Ms = control === undefined ? 0 : percentile(control.load.latenciesMs, 0.99);
     // Healthy is what it was before and is again: what else the machine does may have changed in between.
-    const healthyP99Ms = Math.max(before, await p99During(load, HEALTHY_MS));
-    load.isOver = true;
-    await Promise.all(asking);
+    const healthyP99Ms = Math.max(before, await p99During(load, HEALTHY_MS), controlP99Ms);
+    await asked.stop();
     return {
       name: fault.name,
       requests: load.requests,
@@ -67,12 +72,48 @@ export async function runFault(
       logLines: gateway.logLines() - linesBefore,
     };
   } finally {
-    load.isOver = true;
-    await pool.close();
-    await gateway.close();
+    await asked.close();
+    await control?.close();
     await proxy.close();
     await server.close();
   }
+}
+
+type Asked = { gateway: FaultedGateway; load: Load; stop(): Promise<void>; close(): Promise<void> };
+
+/** A gateway that uses the cache, and callers that ask it without pause. */
+async function startAsked(cache: { url: string }, callers: number): Promise<Asked> {
+  const gateway = await startGateway(cache);
+  await untilWell(gateway);
+  const pool = new Pool(gateway.url, { connections: callers });
+  const load: Load = { isOver: false, failed: 0, requests: 0, latenciesMs: [] };
+  const asking = Promise.all(Array.from({ length: callers }, () => ask(pool, load)));
+  const stop = async (): Promise<void> => {
+    load.isOver = true;
+    await asking;
+  };
+  return {
+    gateway,
+    load,
+    stop,
+    close: async () => {
+      await stop();
+      await pool.close();
+      await gateway.close();
+    },
+  };
+}
+
+async function startControl(callers: number): Promise<Asked> {
+  const server = await startCacheServer();
+  const asked = await startAsked(server, callers);
+  return {
+    ...asked,
+    close: async () => {
+      await asked.close();
+      await server.close();
+    },
+  };
 }
 
 /** Whether a report keeps what docs/cache.md promises; else what is wrong. */

@@ -5,7 +5,6 @@ import { resourceKey } from '../../contracts/object-keys.ts';
 import type { SiteRecord } from '../../contracts/site.ts';
 import { freePort } from '../../test/support/free-port.ts';
 import { startNode } from '../../test/support/process.ts';
-import type { TcpProxy } from '../../test/support/tcp-proxy.ts';
 import { makeTempDir } from '../../test/support/temp-dir.ts';
 import { scrape, sumOf } from '../support/scrape.ts';
 import { startSlowControlApi } from './slow-control-api.ts';
@@ -36,7 +35,7 @@ export type FaultedGateway = {
  * A gateway in a process of its own, as in production, but for two settings: near copies live 50 ms, so that the server
  * is asked all the time, and leases are short, so that their end falls within a fault.
  */
-export async function startGateway(cache: TcpProxy): Promise<FaultedGateway> {
+export async function startGateway(cache: { url: string }): Promise<FaultedGateway> {
   const bucket = await makeTempDir('faults');
   const path = join(bucket.path, resourceKey(SITE, FILE) ?? '');
   await mkdir(dirname(path), { recursive: true });
