@@ -57,6 +57,11 @@ export function withHeaders(call: UpstreamCall, replaced: Readonly<Record<string
   return { ...call, headers: [...kept, ...Object.entries(replaced)] };
 }
 
+/** What a function sees of a client: its headers, less what is for this hop or the platform's to say, and its address. */
+export function clientHeaders(exchange: Exchange, trusted: TrustedProxies): [string, string][] {
+  return [...requestHeaders(exchange.incoming), ...forwardedHeaders(exchange, trusted)];
+}
+
 async function prepare(
   parts: UpstreamParts,
   exchange: Exchange,
@@ -79,8 +84,7 @@ async function prepare(
     method: exchange.method,
     target: target.rawPath + target.search,
     headers: [
-      ...requestHeaders(incoming),
-      ...forwardedHeaders(exchange, parts.trustedProxies),
+      ...clientHeaders(exchange, parts.trustedProxies),
       ...(isUpgrade ? upgradeHeaders(incoming) : []),
     ],
     body,

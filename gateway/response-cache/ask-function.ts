@@ -7,23 +7,27 @@ import { withHeaders, type UpstreamCall } from '../functions/upstream.ts';
 import { isAlone, isForWhole, type Asked } from './asked.ts';
 import type { Flight } from './collapse.ts';
 import { endToEnd } from './end-to-end.ts';
-import { judge, urlTagOf } from './judge.ts';
+import { urlTagOf } from './judge.ts';
 import { completePart, keepPart } from './keep-part.ts';
-import { keepReply, markersOf, type AskParts, type LiveReply, type Received } from './keep-reply.ts';
+import { judgeReply, keepReply, markersOf, refuse, selectedBy } from './keep-reply.ts';
+import type { AskParts, LiveReply, Received, Refused } from './keep-reply.ts';
 import { takeSnapshot } from './markers.ts';
-import { withoutConditions, withoutOverrides } from './request-headers.ts';
 import { gapOf } from './partial.ts';
+import { plainHeaders } from './plain-call.ts';
+import { withoutConditions, withoutOverrides } from './request-headers.ts';
 import type { Found } from './response-store.ts';
 import { isUsableOnError, type Failure } from './reuse.ts';
 import { landHead } from './share-head.ts';
 import { isErrorStatus } from './status-codes.ts';
+import type { Refusal } from './storable.ts';
 import type { StoredResponse } from './stored-response.ts';
 import { conditionsFor, describesSame, freshened, isAbout, mergedHeaders } from './validation.ts';
-import { variantKey } from './vary.ts';
+import { isStrict } from './vary.ts';
 
 /** What came of asking the function. */
 export type Asking =
   | LiveReply
+  | Refused
   /** The stored response holds on. */
   | { kind: 'validated'; stored: StoredResponse; isStored: boolean }
   /** The function failed, and the stored response may stand in for it. */
@@ -58,7 +62,7 @@ export async function askFunction(
     const known = present?.markers.tags ?? [deploymentTag(asked.address.deploymentId)];
     const snapshot = await takeSnapshot(parts.shared, asked.projectId, { url: urlTagOf(asked), known });
     const requestedAtMs = parts.clock.nowMs();
-    const touched = isAlone(asked, before) ? undefined : before;
+    const touched = mayTouch(asked, before) ? before : undefined;
     const call = await callFor(parts, asked, touched);
     const onInformational = flight.isBackground ? undefined : forwardInformational(asked.exchange);
     const reply = await parts.upstream.fetch(call, { signal: flight.signal, onInformational });
@@ -72,6 +76,22 @@ export async function askFunction(
       return { kind: 'stale', stored: before, status: undefined };
     }
     throw error;
+  }
+}
+
+/** Whether what comes back may change or replace what is stored. */
+function mayTouch(asked: Asked, stored: StoredResponse | undefined): boolean {
+  const { reach } = asked;
+  switch (reach.kind) {
+    case 'trusting':
+      return !isAlone(asked, stored);
+    case 'personal':
+      return false;
+    case 'plain':
+      // What was made for one client is not for others, whatever validator it has.
+      return stored !== undefined && !isStrict(stored);
+    default:
+      return reach satisfies never;
   }
 }
 
@@ -89,7 +109,8 @@ async function callFor(
   const { exchange, site, resource, ignored } = asked;
   const prepared = await parts.upstream.prepare(exchange, site, resource);
   const target = exchange.target.rawPath + withoutIgnored(exchange.target.search, ignored);
-  const call = { ...prepared, target, headers: withoutOverrides(prepared.headers) };
+  const headers = asked.reach.kind === 'plain' ? plainHeaders(asked) : withoutOverrides(prepared.headers);
+  const call = { ...prepared, target, headers };
   const lacking = rangeToComplete(parts, asked);
   if (stored === undefined && lacking !== undefined) return withHeaders(call, lacking);
   if (stored === undefined || exchange.method === 'HEAD') return call;
@@ -115,17 +136,27 @@ async function receive(received: Received): Promise<Asking> {
     flight.land({ kind: 'erred', status: reply.status });
     return { kind: 'stale', stored: before, status: reply.status };
   }
-  if (asked.exchange.method === 'HEAD') {
-    await learnFromHead(received, headers);
-    flight.land(await landHead(received, headers));
-    return { kind: 'reply', status: reply.status, headers, body: reply.body, isKept: false };
-  }
+  if (asked.exchange.method === 'HEAD') return described(received, headers);
   if (touched !== undefined && reply.status === 304) return validated(received, touched, headers);
   if (before === undefined && rangeToComplete(parts, asked) !== undefined) {
     return completed(received, headers);
   }
-  const kept = reply.status === 206 ? keepPart(received, headers) : undefined;
+  const isPart = reply.status === 206 && asked.reach.kind !== 'personal';
+  const kept = isPart ? keepPart(received, headers) : undefined;
   return kept ?? keepReply(received, headers);
+}
+
+async function described(received: Received, headers: HeaderList): Promise<Asking> {
+  const { asked, flight, reply } = received;
+  const { status, body } = reply;
+  const judgement = judgeReply(received, status, headers);
+  await learnFromHead(received, headers);
+  if (judgement.verdict.kind === 'refuse' && asked.reach.kind === 'plain') {
+    return refuse(received, judgement.verdict.why);
+  }
+  const selected = selectedBy(asked, judgement);
+  flight.land(await landHead(received, judgement));
+  return { kind: 'reply', status, headers, body, isKept: false, selected };
 }
 
 /** The reply to a request for what lacks: that, or all of something else. */
@@ -153,7 +184,7 @@ async function validated(received: Received, before: StoredResponse, headers: He
     return askFunction(parts, asked, undefined, flight);
   }
   const merged = mergedHeaders(before, headers, times.receivedAtMs);
-  const after = await freshen(received, before, merged, headers);
+  const { why, ...after } = await freshen(received, before, merged, headers);
   const isOvertaken = after.isStored && (await parts.store.isPurged(after.stored));
   if (isOvertaken) {
     flight.land({ kind: 'purged' });
@@ -161,6 +192,7 @@ async function validated(received: Received, before: StoredResponse, headers: He
   }
   if (after.isStored) await parts.store.put(asked.address, after.stored, parts.clock.nowMs());
   else parts.store.remove(asked.address, before);
+  if (why !== undefined && asked.reach.kind === 'plain') return refuse(received, why);
   flight.land(
     after.isStored ? { kind: 'stored', stored: after.stored, status: 304 } : { kind: 'unshareable' },
   );
@@ -169,24 +201,26 @@ async function validated(received: Received, before: StoredResponse, headers: He
 
 /** The stored response with the headers of a message about it, and whether it may still be kept. */
 async function freshen(
-  { parts, asked, snapshot, times }: Received,
+  received: Received,
   before: StoredResponse,
   merged: [string, string][],
   headers: HeaderList,
-): Promise<{ stored: StoredResponse; isStored: boolean }> {
-  const judgement = judge(asked, { status: before.status, headers: merged, ...times });
+): Promise<{ stored: StoredResponse; isStored: boolean; why: Refusal | undefined }> {
+  const { parts, asked, snapshot, times } = received;
+  const judgement = judgeReply(received, before.status, merged);
   const markers = await markersOf(parts, snapshot, judgement);
-  const { policy, freshness, verdict, varyNames } = judgement;
+  const { policy, freshness, verdict } = judgement;
   const kept = verdict.kind === 'store' ? verdict.headers : merged;
   const stored = freshened(before, kept, {
     received: headers,
     policy,
     freshness,
     markers: markers ?? before.markers,
-    variant: variantKey(varyNames, asked.selecting.headers, asked.profile),
+    ...selectedBy(asked, judgement),
     ...times,
   });
-  return { stored, isStored: verdict.kind === 'store' && markers !== undefined };
+  const why = verdict.kind === 'refuse' ? verdict.why : undefined;
+  return { stored, isStored: why === undefined && markers !== undefined, why };
 }
 
 /** RFC 9111 section 4.3.5: a 200 to HEAD updates what GET stored, or shows that it is out of date. */

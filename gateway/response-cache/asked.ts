@@ -6,9 +6,19 @@ import type { CompiledSite } from '../site/compile-site.ts';
 import { parseRequestDirectives, type RequestDirectives } from './cache-control.ts';
 import { primaryKey } from './cache-key.ts';
 import type { Profile } from './freshness.ts';
-import { unusualNames } from './request-headers.ts';
-import type { Address, Selecting } from './response-store.ts';
+import { requestDigest } from './request-digest.ts';
+import type { Address } from './response-store.ts';
 import type { StoredResponse } from './stored-response.ts';
+import type { Selecting } from './vary.ts';
+
+/** What of a request reaches the function, and who may have what it answers. */
+export type Reach =
+  /** Everything, in the `rfc` profile: those whom Vary does not tell apart. */
+  | { kind: 'trusting' }
+  /** Everything: requests with exactly the same headers. */
+  | { kind: 'personal' }
+  /** What stands in the key, with the values of these headers: everybody who has the same. */
+  | { kind: 'plain'; names: readonly string[] };
 
 /** A request as the cache sees it. */
 export type Asked = {
@@ -26,11 +36,13 @@ export type Asked = {
   /** Nothing asked, where the deployment does not let requests decide. */
   directives: RequestDirectives;
   hasAuthorization: boolean;
-  /** Names whose effect on the response only Vary can tell; empty in the `rfc` profile, which trusts in Vary. */
-  unusualNames: readonly string[];
+  reach: Reach;
   /** An incomplete stored response that the request selects and that lacks what it asks for. */
   part?: StoredResponse | undefined;
 };
+
+const TRUSTING: Reach = { kind: 'trusting' };
+const PERSONAL: Reach = { kind: 'personal' };
 
 /** A request that leaves everything to the response. */
 export const NOTHING_ASKED: RequestDirectives = parseRequestDirectives('', undefined);
@@ -58,13 +70,13 @@ export function readAsked(
     proto,
     host,
     address: { key: primaryKey(parts, ignored), deploymentId },
-    selecting: { headers, profile },
+    selecting: { headers, profile, digest: requestDigest(exchange, trusted) },
     directives:
       config.cache?.honorRequestDirectives === false
         ? NOTHING_ASKED
         : parseRequestDirectives(headers['cache-control'], headers.pragma),
     hasAuthorization: headers.authorization !== undefined,
-    unusualNames: profile === 'rfc' ? [] : unusualNames(headers),
+    reach: profile === 'rfc' ? TRUSTING : PERSONAL,
   };
 }
 
@@ -85,13 +97,11 @@ export function isBeyondCache({ exchange }: Asked): boolean {
 }
 
 /**
- * Whether a request has to be answered by itself: what comes back may depend on something that only this client sent, so it
- * neither waits for others, nor touches what is stored.
+ * Whether a request has to be answered by itself: what comes back is for this client, so it neither waits for others, nor touches
+ * what is stored.
  */
-export function isAlone(asked: Asked, stored: StoredResponse | undefined): boolean {
-  if (asked.directives.isNoStore) return true;
-  if (asked.hasAuthorization && stored?.isForAuthorized !== true) return true;
-  return asked.unusualNames.some((name) => stored?.varyNames.includes(name) !== true);
+export function isAlone(asked: Asked, meant: { isForAuthorized: boolean } | undefined): boolean {
+  return asked.directives.isNoStore || (asked.hasAuthorization && meant?.isForAuthorized !== true);
 }
 
 /** Whether the request is one for a whole response, with no conditions. */

@@ -2,17 +2,16 @@ import type { EdgeError } from '../../core/errors.ts';
 import type { HeaderList } from '../../runner-client/runner-client.ts';
 import type { StoredResponse } from './stored-response.ts';
 
+/** By which request headers a response is selected, and by which values of theirs, see vary.ts. */
+export type Selected = { varyNames: readonly string[]; variant: string };
+
 /** What one upstream call comes to for those who wait for it. */
 export type Landing =
   | { kind: 'stored'; stored: StoredResponse; status: number }
   /** The reply to HEAD, for others who asked the same. */
-  | {
-      kind: 'described';
-      status: number;
-      headers: HeaderList;
-      varyNames: readonly string[];
-      variant: string;
-    }
+  | ({ kind: 'described'; status: number; headers: HeaderList } & Selected)
+  /** For its own client; by now it is known how to ask for the others. */
+  | { kind: 'again' }
   /** For its own client alone: the others go on their own, all at once. */
   | { kind: 'unshareable' }
   /** A purge came in between: nobody may have it but the client that it was asked for. */
@@ -33,11 +32,11 @@ export type CollapseLimits = {
 /** One upstream call for one key, and those who wait for what it brings. */
 export class Flight {
   readonly landing: Promise<Landing>;
-  /** The head has come and the response can be shared: what is left to wait for is its body. */
-  readonly shareable: Promise<void>;
+  /** The head has come and the response can be shared with whom it says: what is left to wait for is its body. */
+  readonly shareable: Promise<Selected>;
   readonly #abort = new AbortController();
   #land: (landing: Landing) => void = () => {};
-  #announce: () => void = () => {};
+  #announce: (selected: Selected) => void = () => {};
   readonly isBackground: boolean;
   #waiters = 0;
   #hasClient = true;
@@ -66,8 +65,8 @@ export class Flight {
     return this.#hasLanded;
   }
 
-  announceShareable(): void {
-    this.#announce();
+  announceShareable(selected: Selected): void {
+    this.#announce(selected);
   }
 
   land(landing: Landing): void {
@@ -81,17 +80,23 @@ export class Flight {
     this.#endIfUnwanted();
   }
 
-  /** Waits for the landing, at most so long; undefined when that was too short or the waiter left. */
+  /**
+   * Waits for the landing, at most so long; undefined when that was too short or the waiter left.
+   *
+   * @param limits `isForThis`: asked as soon as the head has come; who is told that it is not does not wait for the body.
+   */
   async wait(limits: {
     unknownMs: number;
     knownMs: number;
     signal: AbortSignal;
+    isForThis?: (selected: Selected) => boolean;
   }): Promise<Landing | undefined> {
     this.#waiters += 1;
     try {
       const head = Promise.race([this.landing, this.shareable]);
       const first = await within(head, limits.unknownMs, limits.signal);
       if (first === 'too-late') return undefined;
+      if ('variant' in first && limits.isForThis?.(first) === false) return { kind: 'again' };
       const landing = await within(this.landing, limits.knownMs, limits.signal);
       return landing === 'too-late' ? undefined : landing;
     } finally {

@@ -5,6 +5,7 @@ import { createFunctionCaller, type FunctionCaller } from '../functions/call-fun
 import { createUpstream, type UpstreamParts } from '../functions/upstream.ts';
 import { Flights, type CollapseLimits } from './collapse.ts';
 import { HitForMiss } from './hit-for-miss.ts';
+import { KnownVary } from './known-vary.ts';
 import { MemoryTier } from './memory-tier.ts';
 import { ResponseStore } from './response-store.ts';
 import { createCachedFunctionCaller } from './serve-function.ts';
@@ -42,6 +43,7 @@ export function createResponseCache(
     store: new ResponseStore(memory, shared),
     shared,
     hitForMiss: new HitForMiss(),
+    known: new KnownVary(),
     flights,
     clock,
     trustedProxies,

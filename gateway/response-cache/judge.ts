@@ -8,14 +8,16 @@ import { freshnessOf, type Freshness } from './freshness.ts';
 import { groupsOf } from './invalidation.ts';
 import { tagOfGroup } from './markers.ts';
 import { storeVerdict, type StoreVerdict } from './storable.ts';
+import { mayCarry } from './plain-call.ts';
 import { tagsOf } from './tags.ts';
-import { varyNamesOf } from './vary.ts';
+import { unionOf, varyNamesOf, WHOLE_REQUEST } from './vary.ts';
 
 /** All that the policy says of a response. */
 export type Judgement = {
   policy: CachePolicy;
   freshness: Freshness;
   verdict: StoreVerdict;
+  /** What selects the response: what it names in Vary, and whatever of the request could have shaped it. */
   varyNames: readonly string[];
   /** Everything by which the response may be purged. */
   tags: readonly string[];
@@ -32,19 +34,32 @@ export function judge(asked: Asked, response: Judged): Judgement {
     method: asked.exchange.method === 'HEAD' ? 'GET' : asked.exchange.method,
     hasAuthorization: asked.hasAuthorization,
     isNoStore: asked.directives.isNoStore,
-    unusualNames: asked.unusualNames,
   };
   const verdict: StoreVerdict = isTooMany
     ? { kind: 'refuse', why: 'tags' }
     : storeVerdict(request, response, { policy, freshness, profile });
-  const varyNames = varyNamesOf(response.headers);
   return {
     policy,
     freshness,
     verdict,
-    varyNames: varyNames === '*' ? [] : varyNames,
+    varyNames: selectingNames(asked, response.headers),
     tags: [...ownTags(asked), ...tags, ...groupTags(asked, response.headers)],
   };
+}
+
+function selectingNames({ reach }: Asked, headers: HeaderList): readonly string[] {
+  const named = varyNamesOf(headers);
+  const names = named === '*' ? [] : named;
+  switch (reach.kind) {
+    case 'trusting':
+      return names;
+    case 'personal':
+      return unionOf(names.filter(mayCarry), [WHOLE_REQUEST]);
+    case 'plain':
+      return unionOf(names.filter(mayCarry), reach.names);
+    default:
+      return reach satisfies never;
+  }
 }
 
 function ownTags(asked: Asked): string[] {

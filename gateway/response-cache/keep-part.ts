@@ -1,14 +1,13 @@
 import type { HeaderList } from '../../runner-client/runner-client.ts';
 import { Capture } from './capture.ts';
 import { firstLineOf, withoutFields } from './header-fields.ts';
-import { judge, type Judgement } from './judge.ts';
-import { markersOf, withDate, type LiveReply, type Received } from './keep-reply.ts';
+import type { Judgement } from './judge.ts';
+import { judgeReply, markersOf, selectedBy, withDate, type LiveReply, type Received } from './keep-reply.ts';
 import { combine, contentRangeOf, isSameRepresentation, isWhole } from './partial.ts';
 import type { ContentRange, Piece } from './partial.ts';
 import { toStored, type Markers, type StoredResponse } from './stored-response.ts';
 import { mergedHeaders } from './validation.ts';
 import { validatorsOf } from './validators.ts';
-import { variantKey } from './vary.ts';
 
 /** Fields of a 206 that are about its part, and not about the representation. */
 const OF_THE_PART: ReadonlySet<string> = new Set(['content-range', 'content-length']);
@@ -40,17 +39,17 @@ export function completePart(
   const { etag } = validatorsOf(headers);
   const { totalBytes } = part.range;
   if (!isSameRepresentation(stored, { etag, totalBytes })) return undefined;
-  received.flight.announceShareable();
+  received.flight.announceShareable(selectedBy(received.asked, part.judgement));
   return capturePart(received, headers, part, { isFiller: true });
 }
 
-function readPart({ asked, times }: Received, received: HeaderList): Part | undefined {
-  const range = contentRangeOf(received);
-  const length = firstLineOf(received, 'content-length');
+function readPart(received: Received, fields: HeaderList): Part | undefined {
+  const range = contentRangeOf(fields);
+  const length = firstLineOf(fields, 'content-length');
   if (range === undefined) return undefined;
   if (length !== undefined && Number(length) !== sizeOf(range)) return undefined;
-  const headers = withoutFields(received, OF_THE_PART);
-  const judgement = judge(asked, { status: 200, headers, ...times });
+  const headers = withoutFields(fields, OF_THE_PART);
+  const judgement = judgeReply(received, 200, headers);
   const { verdict } = judgement;
   return verdict.kind === 'store' ? { range, headers: verdict.headers, judgement } : undefined;
 }
@@ -69,7 +68,8 @@ function capturePart(
     isWanted: () => flight.waiters > 0 || flight.isBackground,
     onWhole: (bytes) => storePart(received, part, bytes),
   });
-  return { kind: 'reply', status: 206, headers, body, isKept: true, isFiller };
+  const selected = selectedBy(received.asked, part.judgement);
+  return { kind: 'reply', status: 206, headers, body, isKept: true, isFiller, selected };
 }
 
 async function storePart(received: Received, part: Part, bytes: Buffer | undefined): Promise<void> {
@@ -105,7 +105,7 @@ async function withPresent(
   part: Part,
   { piece, present }: { piece: Piece; present: StoredResponse },
 ): Promise<StoredResponse | undefined> {
-  const { parts, asked, times } = received;
+  const { parts, times } = received;
   const { etag } = validatorsOf(part.headers);
   if (!isSameRepresentation(present, { etag, totalBytes: piece.partial.totalBytes })) return undefined;
   const both = combine(
@@ -114,7 +114,7 @@ async function withPresent(
     parts.maxEntryBytes,
   );
   const merged = mergedHeaders(present, part.headers, times.receivedAtMs);
-  const judgement = judge(asked, { status: 200, headers: merged, ...times });
+  const judgement = judgeReply(received, 200, merged);
   if (both === undefined || judgement.verdict.kind !== 'store') return undefined;
   const headers = judgement.verdict.headers;
   const stored = await describe(received, { ...part, headers, judgement }, both);
@@ -138,7 +138,7 @@ async function describe(
     partial: isWhole(partial) ? undefined : partial,
     policy: judgement.policy,
     freshness: judgement.freshness,
-    variant: variantKey(judgement.varyNames, asked.selecting.headers, asked.profile),
+    ...selectedBy(asked, judgement),
     markers,
     ...times,
   });

@@ -3,23 +3,29 @@ import type { Clock } from '../../core/clock.ts';
 import type { FunctionReply, HeaderList } from '../../runner-client/runner-client.ts';
 import type { Upstream } from '../functions/upstream.ts';
 import type { Exchanged } from './age.ts';
+import { isShareable } from './cache-policy.ts';
 import type { Asked } from './asked.ts';
 import { Capture } from './capture.ts';
-import type { Flight, Flights } from './collapse.ts';
+import type { Flight, Flights, Selected } from './collapse.ts';
 import { firstLineOf } from './header-fields.ts';
 import type { HitForMiss } from './hit-for-miss.ts';
 import { judge, type Judgement } from './judge.ts';
+import type { KnownVary } from './known-vary.ts';
 import { markersFor, type Snapshot } from './markers.ts';
+import { speaksToCaches } from './request-headers.ts';
 import type { ResponseStore } from './response-store.ts';
 import type { SharedCache } from './shared-cache.ts';
+import type { Refusal } from './storable.ts';
 import { toStored, type StoredResponse } from './stored-response.ts';
-import { variantKey } from './vary.ts';
+import { fieldNames, isStrict, variantKey } from './vary.ts';
+import { markPlain } from './way-of.ts';
 
 export type AskParts = {
   upstream: Upstream;
   store: ResponseStore;
   shared: SharedCache;
   hitForMiss: HitForMiss;
+  known: KnownVary;
   flights: Flights;
   clock: Clock;
   /** Larger bodies pass through and are not stored. */
@@ -35,7 +41,12 @@ export type LiveReply = {
   isKept: boolean;
   /** The body completes what is stored: it is for nobody but the store. */
   isFiller?: boolean;
+  /** Who may have it, where it was asked for others than its client too. */
+  selected?: Selected;
 };
+
+/** What was asked for everybody is not for everybody: its client has to be asked for alone. */
+export type Refused = { kind: 'refused'; why: Refusal };
 
 /** A reply and all that decides what becomes of it. */
 export type Received = {
@@ -52,31 +63,92 @@ export type Received = {
 };
 
 /** Passes a reply on, and stores it once it is complete if it may be stored. */
-export function keepReply(received: Received, headers: HeaderList): LiveReply {
-  const { parts, asked, touched, flight, snapshot, reply, times } = received;
-  const { status } = reply;
-  const judgement = judge(asked, { status, headers, ...times });
-  const { verdict } = judgement;
-  if (verdict.kind === 'refuse' || snapshot === undefined) {
-    // What it replaces must not come back once the function fails.
-    if (touched !== undefined && status < 400) parts.store.remove(asked.address, touched);
-    if (asked.part !== undefined && status === 200) parts.store.remove(asked.address, asked.part);
-  }
+export function keepReply(received: Received, headers: HeaderList): LiveReply | Refused {
+  const { parts, asked, flight, snapshot, reply, times } = received;
+  const { status, body } = reply;
+  const judgement = judgeReply(received, status, headers);
+  const verdict = isTooLarge(received, headers) ? TOO_LARGE : judgement.verdict;
+  if (verdict.kind === 'refuse' || snapshot === undefined) forgetReplaced(received);
   if (verdict.kind === 'refuse') {
-    if (isLasting(judgement, status)) parts.hitForMiss.mark(asked.address.key, times.receivedAtMs);
+    if (asked.reach.kind === 'plain') return refuse(received, verdict.why);
+    if (isLasting(verdict.why, status)) parts.hitForMiss.mark(asked.address.key, times.receivedAtMs);
     flight.land({ kind: 'unshareable' });
-    return { kind: 'reply', status, headers, body: reply.body, isKept: false };
+    return { kind: 'reply', status, headers, body, isKept: false };
   }
   parts.hitForMiss.clear(asked.address.key);
-  flight.announceShareable();
+  if (asked.reach.kind === 'personal' && speaksToCaches(asked.exchange.headers)) {
+    // The function heard what was not meant for it, and what it made of that is nobody else's.
+    flight.land({ kind: 'again' });
+    return { kind: 'reply', status, headers, body, isKept: false };
+  }
+  return capture(received, judgement, { headers, kept: verdict.headers });
+}
+
+const TOO_LARGE: { kind: 'refuse'; why: Refusal } = { kind: 'refuse', why: 'too-large' };
+
+/** What says beforehand that it is too large to be stored need not be asked for on behalf of others. */
+function isTooLarge({ parts, asked }: Received, headers: HeaderList): boolean {
+  return asked.reach.kind === 'plain' && Number(firstLineOf(headers, 'content-length')) > parts.maxEntryBytes;
+}
+
+/** What it replaces must not come back once the function fails. */
+function forgetReplaced({ parts, asked, before, touched, reply: { status } }: Received): void {
+  const isOwn = before !== undefined && asked.reach.kind === 'plain' && isStrict(before);
+  const replaced = isOwn ? before : touched;
+  if (replaced !== undefined && status < 400) parts.store.remove(asked.address, replaced);
+  if (asked.part !== undefined && status === 200) parts.store.remove(asked.address, asked.part);
+}
+
+/** A response that was asked for everybody, and is not for everybody. */
+export function refuse({ parts, asked, flight, reply }: Received, why: Refusal): Refused {
+  reply.body.destroy();
+  if (reply.status < 500) markPlain(parts, asked);
+  flight.land({ kind: 'unshareable' });
+  return { kind: 'refused', why };
+}
+
+function capture(
+  received: Received,
+  judgement: Judgement,
+  { headers, kept }: { headers: HeaderList; kept: [string, string][] },
+): LiveReply {
+  const { parts, asked, flight, snapshot, reply } = received;
+  const selected = selectedBy(asked, judgement);
+  flight.announceShareable(selected);
   const length = firstLineOf(headers, 'content-length');
-  const capture = new Capture(reply.body, {
+  const body = new Capture(reply.body, {
     maxBytes: parts.maxEntryBytes,
     expectedBytes: length === undefined ? undefined : Number(length),
     isWanted: () => flight.waiters > 0 || flight.isBackground,
-    onWhole: (body) => storeWhole(received, judgement, verdict.headers, body),
+    onWhole: (whole) => storeWhole(received, judgement, kept, whole),
   });
-  return { kind: 'reply', status, headers, body: capture, isKept: snapshot !== undefined };
+  return { kind: 'reply', status: reply.status, headers, body, isKept: snapshot !== undefined, selected };
+}
+
+/**
+ * What the policy says of a reply, or of a stored response with its headers. What may be stored tells which headers count: from
+ * then on the function can be asked for everybody.
+ */
+export function judgeReply(
+  { parts: { known }, asked, times }: Received,
+  status: number,
+  headers: HeaderList,
+): Judgement {
+  const judgement = judge(asked, { status, headers, ...times });
+  // Of a conditional or a part the client had the whole in mind, and so would others.
+  const isOfWhole = asked.reach.kind !== 'personal' || (status !== 206 && status !== 304);
+  const { verdict, varyNames, policy } = isOfWhole
+    ? judgement
+    : judge(asked, { status: 200, headers, ...times });
+  if (asked.reach.kind !== 'trusting' && verdict.kind === 'store') {
+    const isForAuthorized = isShareable(policy.directives);
+    known.learn(asked.address.key, { names: fieldNames(varyNames), isForAuthorized });
+  }
+  return judgement;
+}
+
+export function selectedBy({ selecting }: Asked, { varyNames }: Judgement): Selected {
+  return { varyNames, variant: variantKey(varyNames, selecting) };
 }
 
 /** Stores the response, unless nobody can say what is purged: then it is for those who wait for it, and for nobody else. */
@@ -103,7 +175,7 @@ async function storeWhole(
     body,
     policy: judgement.policy,
     freshness: judgement.freshness,
-    variant: variantKey(judgement.varyNames, asked.selecting.headers, asked.profile),
+    ...selectedBy(asked, judgement),
     markers,
     ...times,
   });
@@ -125,9 +197,9 @@ export async function markersOf(
 }
 
 /** Whether the next response at the address is likely to be for one client alone, too. */
-function isLasting({ verdict }: Judgement, status: number): boolean {
-  if (verdict.kind === 'store' || status >= 500 || status === 304 || status === 206) return false;
-  return !['unusual-request', 'request-no-store', 'authorization'].includes(verdict.why);
+function isLasting(why: Refusal, status: number): boolean {
+  if (status >= 500 || status === 304 || status === 206) return false;
+  return why !== 'request-no-store' && why !== 'authorization';
 }
 
 /** RFC 9110 section 6.6.1: what is stored has a Date. */

@@ -1,10 +1,8 @@
-import type { IncomingHttpHeaders } from 'node:http';
 import { LRUCache } from 'lru-cache';
 import { dateOf } from './age.ts';
-import type { Profile } from './freshness.ts';
 import { fieldOf } from './header-fields.ts';
 import type { StoredResponse } from './stored-response.ts';
-import { isLanguageWanted, variantKey } from './vary.ts';
+import { isLanguageWanted, isStrict, variantKey, withoutDigest, type Selecting } from './vary.ts';
 
 /** Everything stored under one primary key. */
 export type Variants = readonly StoredResponse[];
@@ -25,9 +23,9 @@ export class MemoryTier {
     return this.#entries.get(key) ?? [];
   }
 
-  /** Adds a response in place of the one that the same requests would select. */
+  /** Adds a response in place of the one that the same requests would select, and of those that it makes superfluous. */
   put(key: string, stored: StoredResponse): void {
-    const others = this.get(key).filter((each) => !isSameVariant(each, stored));
+    const others = this.get(key).filter((each) => !isSameVariant(each, stored) && !isOneOf(each, stored));
     this.#entries.set(key, [stored, ...others.slice(0, MAX_VARIANTS - 1)]);
   }
 
@@ -55,32 +53,28 @@ export class MemoryTier {
  * The stored response that a request selects: all selecting headers match (RFC 9111 section 4.1); of several the most
  * recent by Date (section 4).
  */
-export function select(
-  variants: Variants,
-  request: IncomingHttpHeaders,
-  profile: Profile,
-): StoredResponse | undefined {
+export function select(variants: Variants, selecting: Selecting): StoredResponse | undefined {
   const [only] = variants;
   if (only !== undefined && variants.length === 1 && only.varyNames.length === 0) return only;
-  return mostRecent(variants.filter((each) => matches(each, request, profile)));
+  return mostRecent(variants.filter((each) => matches(each, selecting)));
 }
 
 /** Whether the request would have selected the response. */
-export function matches(stored: StoredResponse, request: IncomingHttpHeaders, profile: Profile): boolean {
+export function matches(stored: StoredResponse, selecting: Selecting): boolean {
   if (stored.varyNames.length === 0) return true;
-  if (variantKey(stored.varyNames, request, profile) === stored.variant) return true;
-  if (!stored.varyNames.includes('accept-language')) return false;
+  if (variantKey(stored.varyNames, selecting) === stored.variant) return true;
+  // What it was made for may show in it: `safe` gives it to those alone who asked for just that.
+  if (selecting.profile === 'safe' || !stored.varyNames.includes('accept-language')) return false;
   // Any language that selects the same variant will do: the stored one is put in the request's place.
   const rest = stored.varyNames.filter((name) => name !== 'accept-language');
   const isRestEqual =
-    variantKey(rest, request, profile) ===
+    variantKey(rest, selecting) ===
     stored.variant
       .split('\n')
       .filter((line) => !/^accept-language(?:=|$)/.test(line))
       .join('\n');
-  return (
-    isRestEqual && isLanguageWanted(fieldOf(stored.headers, 'content-language'), request['accept-language'])
-  );
+  const wanted = selecting.headers['accept-language'];
+  return isRestEqual && isLanguageWanted(fieldOf(stored.headers, 'content-language'), wanted);
 }
 
 export function mostRecent(candidates: readonly StoredResponse[]): StoredResponse | undefined {
@@ -101,6 +95,11 @@ function madeAt(stored: StoredResponse): number {
 
 function isSameVariant(one: StoredResponse, other: StoredResponse): boolean {
   return one.variant === other.variant && one.varyNames.join() === other.varyNames.join();
+}
+
+/** Whether the first one is for a single client of those whom the other one is for. */
+function isOneOf(one: StoredResponse, other: StoredResponse): boolean {
+  return isStrict(one) && withoutDigest(one.variant) === other.variant;
 }
 
 function bytesOf(variants: Variants, key: string): number {

@@ -38,7 +38,8 @@ export async function passThrough(parts: AskParts, asked: Asked): Promise<Answer
       reply,
       times,
     };
-    return liveAnswer(exchange, keepReply(received, headers), { ...forwarded, isStored: true });
+    const kept = keepReply(received, headers);
+    if (kept.kind === 'reply') return liveAnswer(exchange, kept, { ...forwarded, isStored: true });
   }
   const live = { status: reply.status, headers, body: reply.body };
   return liveAnswer(exchange, live, { ...forwarded, isStored: false });

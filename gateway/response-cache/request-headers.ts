@@ -1,5 +1,4 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import { isHopByHop } from '../../contracts/header-names.ts';
 import type { HeaderList } from '../../runner-client/runner-client.ts';
 import { withoutFields } from './header-fields.ts';
 
@@ -39,61 +38,11 @@ const OVERRIDES: ReadonlySet<string> = new Set([
   'x-wap-profile',
 ]);
 
-/**
- * What of a request may reach a function and yet not keep its response from being stored, unless the function says with
- * Vary that it looked: the headers of ordinary browsers and clients, which every author of a cacheable response has
- * to reckon with. Any other header in the request means, in the `safe` profile, that the response is this client's alone.
- */
-const ORDINARY: ReadonlySet<string> = new Set([
-  'accept',
-  'accept-charset',
-  'accept-encoding',
-  'accept-language',
-  'authorization', // has rules of its own, see storable.ts
-  'baggage',
-  'cache-control',
-  'connection',
-  'content-length',
-  'cookie',
-  'device-memory',
-  'dnt',
-  'downlink',
-  'dpr',
-  'ect',
-  'forwarded',
-  'from',
-  'host',
-  'if-modified-since',
-  'if-none-match',
-  'if-range',
-  'keep-alive',
-  'origin',
-  'pragma',
-  'priority',
-  'purpose',
-  'range',
-  'referer',
-  'rtt',
-  'save-data',
-  'sentry-trace',
-  'te',
-  'traceparent',
-  'tracestate',
-  'upgrade-insecure-requests',
-  'user-agent',
-  'via',
-  'viewport-width',
-  'x-forwarded-for',
-  'x-forwarded-host',
-  'x-forwarded-port',
-  'x-forwarded-proto',
-  'x-real-ip',
-]);
-
-const FETCH_METADATA = /^sec-/;
-
 /** Fields by which a client asks its caches for something; the cache asks the function in its own words. */
 const FOR_CACHES: ReadonlySet<string> = new Set(['if-none-match', 'if-modified-since', 'if-range', 'range']);
+
+/** The same, and what a client says to the caches on the way about its own request. */
+const TO_CACHES: ReadonlySet<string> = new Set([...FOR_CACHES, 'cache-control', 'pragma']);
 
 /** Headers of a GET or HEAD call as they may reach a function. */
 export function withoutOverrides(headers: HeaderList): [string, string][] {
@@ -105,14 +54,23 @@ export function withoutConditions(headers: HeaderList): [string, string][] {
   return withoutFields(headers, FOR_CACHES);
 }
 
-/** Names in the request that are neither ordinary nor removed: their effect on the response only Vary can tell. */
-export function unusualNames(request: IncomingHttpHeaders): string[] {
-  return Object.keys(request).filter(
-    (name) => !ORDINARY.has(name) && !OVERRIDES.has(name) && !FETCH_METADATA.test(name) && !isRemoved(name),
-  );
+/** Headers of a request but those that are said to caches: they decide how a stored response is used, not which. */
+export function withoutWordsToCaches(headers: HeaderList): [string, string][] {
+  return withoutFields(headers, TO_CACHES);
 }
 
-/** What the proxy takes off before any function sees it. */
-function isRemoved(name: string): boolean {
-  return /^x[-_]origan[-_]/.test(name) || isHopByHop(name) || name === 'expect';
+/** Whether a request says something to caches, which a function that is called with it hears too. */
+export function speaksToCaches(headers: IncomingHttpHeaders): boolean {
+  for (const name of TO_CACHES) if (headers[name] !== undefined) return true;
+  return false;
+}
+
+/** Whether a header of that name (lower case) reaches no function through GET or HEAD. */
+export function isOverride(name: string): boolean {
+  return OVERRIDES.has(name);
+}
+
+/** Whether a header of that name (lower case) is about a stored response: the cache asks in its own words. */
+export function isForCaches(name: string): boolean {
+  return FOR_CACHES.has(name);
 }

@@ -1,26 +1,25 @@
-import type { IncomingHttpHeaders } from 'node:http';
 import { hashedAddress } from '../../cache/url-tag.ts';
 import { currentAgeMs } from './age.ts';
-import type { Profile } from './freshness.ts';
 import { peekState, stateOf } from './markers.ts';
 import { matches, mostRecent, select, type MemoryTier } from './memory-tier.ts';
 import type { ResponseKey, SharedCache } from './shared-cache.ts';
 import { decodeIndex, decodeStored, encodeIndex, encodeStored } from './stored-codec.ts';
 import { isMarked, type StoredResponse } from './stored-response.ts';
-import { variantKey } from './vary.ts';
+import { unionOf, variantKey, type Selecting } from './vary.ts';
 
 /** Where a response is stored: the primary key, in clear for this process. */
 export type Address = { key: string; deploymentId: string };
 
-/** What selects among the variants of an address. */
-export type Selecting = { headers: IncomingHttpHeaders; profile: Profile };
-
 export type Found = { stored: StoredResponse; isSoftPurged: boolean };
 
-export type Lookup = ({ kind: 'found' } & Found) | { kind: 'none'; why: 'uri-miss' | 'vary-miss' };
+export type Lookup =
+  | ({ kind: 'found' } & Found)
+  | { kind: 'none'; why: 'uri-miss' }
+  /** Only for other requests: `varyNames` tell them apart. */
+  | { kind: 'none'; why: 'vary-miss'; varyNames: readonly string[] };
 
 /** Part of every key in the shared cache: another one where what stands there is to be read in another way. */
-const FORMAT = 2;
+const FORMAT = 3;
 /** The cache server holds no larger values than this. */
 export const MAX_SHARED_BYTES: number = 1024 * 1024;
 const MAX_VARY_SETS = 8;
@@ -40,7 +39,7 @@ export class ResponseStore {
 
   /** What memory alone can say, without asking anyone whether it was purged; undefined: look it up. */
   peek(address: Address, selecting: Selecting): Found | undefined {
-    const stored = select(this.#memory.get(address.key), selecting.headers, selecting.profile);
+    const stored = select(this.#memory.get(address.key), selecting);
     const state = stored === undefined ? undefined : peekState(this.#shared, stored.markers);
     if (stored === undefined || state === undefined || state === 'purged') return undefined;
     return { stored, isSoftPurged: state === 'stale' };
@@ -54,7 +53,7 @@ export class ResponseStore {
 
   /** The selected response from memory. */
   async find(address: Address, selecting: Selecting): Promise<Found | undefined> {
-    const stored = select(this.#memory.get(address.key), selecting.headers, selecting.profile);
+    const stored = select(this.#memory.get(address.key), selecting);
     if (stored === undefined) return undefined;
     const state = await stateOf(this.#shared, stored.markers);
     if (state !== 'purged') return { stored, isSoftPurged: state === 'stale' };
@@ -72,10 +71,12 @@ export class ResponseStore {
     const variants = keys.length === 0 ? [] : await this.#shared.read(keys);
     const decoded = variants.map((each) => (each === undefined ? undefined : decodeStored(each)));
     const candidates = [index.inline, ...decoded].filter(
-      (each) => each !== undefined && matches(each, selecting.headers, selecting.profile),
+      (each) => each !== undefined && matches(each, selecting),
     );
     const stored = mostRecent(candidates as StoredResponse[]);
-    if (stored === undefined) return { kind: 'none', why: 'vary-miss' };
+    if (stored === undefined) {
+      return { kind: 'none', why: 'vary-miss', varyNames: unionOf(...index.varySets) };
+    }
     const state = await stateOf(this.#shared, stored.markers);
     if (state === 'purged') return { kind: 'none', why: 'uri-miss' };
     return { kind: 'found', stored, isSoftPurged: state === 'stale' };
@@ -87,13 +88,13 @@ export class ResponseStore {
   }
 
   /** What memory holds at the address for the request, purged or not. */
-  inMemory(address: Address, { headers, profile }: Selecting): StoredResponse | undefined {
-    return select(this.#memory.get(address.key), headers, profile);
+  inMemory(address: Address, selecting: Selecting): StoredResponse | undefined {
+    return select(this.#memory.get(address.key), selecting);
   }
 
   /** Names of selecting headers under which memory knows variants of the address. */
   varyNames(address: Address): readonly string[] {
-    return [...new Set(this.#memory.get(address.key).flatMap(({ varyNames }) => varyNames))].sort();
+    return unionOf(...this.#memory.get(address.key).map(({ varyNames }) => varyNames));
   }
 
   /** Stores; resolves when every gateway can find it. */
@@ -152,12 +153,8 @@ function keyOf({ deploymentId, key }: Address): ResponseKey {
   return { deploymentId, rest: hashedAddress(`${FORMAT} ${key}`) };
 }
 
-function variantOf(
-  index: ResponseKey,
-  names: readonly string[],
-  { headers, profile }: Selecting,
-): ResponseKey {
-  return named(index, names, variantKey(names, headers, profile));
+function variantOf(index: ResponseKey, names: readonly string[], selecting: Selecting): ResponseKey {
+  return named(index, names, variantKey(names, selecting));
 }
 
 function named(index: ResponseKey, names: readonly string[], variant: string): ResponseKey {

@@ -3,6 +3,7 @@ import { initialAgeMs, type Exchanged } from './age.ts';
 import { isShareable, type CachePolicy } from './cache-policy.ts';
 import type { Freshness, Profile } from './freshness.ts';
 import { hasField, withoutFields } from './header-fields.ts';
+import { isOfAddress } from './plain-call.ts';
 import { isHeuristicallyCacheable, isUnderstood } from './status-codes.ts';
 import { validatorsOf } from './validators.ts';
 import { varyNamesOf } from './vary.ts';
@@ -13,8 +14,6 @@ export type StoringRequest = {
   hasAuthorization: boolean;
   /** `no-store` in the request, where the deployment lets requests decide. */
   isNoStore: boolean;
-  /** Names of request headers whose effect only Vary can tell, see request-headers.ts. */
-  unusualNames: readonly string[];
 };
 
 export type StoringResponse = Exchanged & { status: number; headers: HeaderList };
@@ -30,8 +29,8 @@ export type Refusal =
   | 'vary'
   | 'no-lifetime'
   | 'set-cookie'
-  | 'unusual-request'
   | 'tags'
+  | 'too-large'
   | 'no-use';
 
 /** Whether a response is stored, and then with which headers. */
@@ -50,8 +49,7 @@ export function storeVerdict(
     refusedByRequest(request, rules) ??
     refusedByDirectives(response.status, rules) ??
     refusedBySafety(headers, rules) ??
-    refusedAsUseless(response, rules) ??
-    refusedAsUnusual(request, headers, rules);
+    refusedAsUseless(response, rules);
   return why === undefined ? { kind: 'store', headers } : { kind: 'refuse', why };
 }
 
@@ -79,20 +77,12 @@ function refusedByDirectives(
 
 /** `headers`: those that would be stored. */
 function refusedBySafety(headers: HeaderList, { profile }: StoreRules): Refusal | undefined {
+  const names = varyNamesOf(headers);
   // Section 4.1: such a response never matches a request.
-  if (varyNamesOf(headers) === '*') return 'vary';
+  if (names === '*') return 'vary';
+  // Nor does one that depends on an address, which is in no key.
+  if (profile === 'safe' && names.some(isOfAddress)) return 'vary';
   return profile === 'safe' && hasField(headers, 'set-cookie') ? 'set-cookie' : undefined;
-}
-
-/** Something in the request may have made the response what it is, and nothing says whether it did. */
-function refusedAsUnusual(
-  request: StoringRequest,
-  headers: HeaderList,
-  { profile }: StoreRules,
-): Refusal | undefined {
-  const vary = varyNamesOf(headers);
-  const isExplained = request.unusualNames.every((name) => vary.includes(name));
-  return profile === 'rfc' || isExplained ? undefined : 'unusual-request';
 }
 
 /** What can neither be served nor validated only takes up room. */

@@ -4,7 +4,6 @@ import { isShareable, type CachePolicy } from './cache-policy.ts';
 import type { Freshness } from './freshness.ts';
 import type { Partial } from './partial.ts';
 import { validatorsOf } from './validators.ts';
-import { varyNamesOf } from './vary.ts';
 
 /** Tags of a response and the versions that they had before it was made: it lives as long as these do. */
 export type Markers = {
@@ -36,8 +35,9 @@ export type StoredResponse = Exchanged & {
   isForAuthorized: boolean;
   etag: string | undefined;
   lastModified: string | undefined;
+  /** Names of what selects it: fields, or the whole request, see vary.ts. */
   varyNames: readonly string[];
-  /** Values of the selecting headers, see vary.ts. */
+  /** Their values, see vary.ts. */
   variant: string;
   markers: Markers;
 };
@@ -57,13 +57,13 @@ export type StoredParts = Exchanged & {
   partial?: Partial | undefined;
   policy: CachePolicy;
   freshness: Freshness;
+  varyNames: readonly string[];
   variant: string;
   markers: Markers;
 };
 
 export function toStored(parts: StoredParts): StoredResponse {
   const { directives } = parts.policy;
-  const varyNames = varyNamesOf(parts.headers);
   return {
     status: parts.status,
     headers: parts.headers.filter(([name]) => name.toLowerCase() !== 'age'),
@@ -80,7 +80,7 @@ export function toStored(parts: StoredParts): StoredResponse {
     isStaleOnlyIfAllowed: directives.sMaxageS !== undefined,
     isForAuthorized: isShareable(directives),
     ...validatorsOf(parts.headers),
-    varyNames: varyNames === '*' ? [] : varyNames,
+    varyNames: parts.varyNames,
     variant: parts.variant,
     markers: parts.markers,
   };

@@ -53,6 +53,7 @@ export type Freshened = Exchanged & {
   policy: CachePolicy;
   freshness: Freshness;
   /** Of the request that validated it: a message may change what selects the response. */
+  varyNames: readonly string[];
   variant: string;
   markers: Markers;
 };
@@ -76,7 +77,7 @@ export function mergedHeaders(
 export function freshened(
   stored: StoredResponse,
   headers: HeaderList,
-  { received, policy, freshness, variant, markers, requestedAtMs, receivedAtMs }: Freshened,
+  { received, ...rest }: Freshened,
 ): StoredResponse {
   const age: [string, string][] = [['Age', String(parseAge(received))]];
   return toStored({
@@ -85,11 +86,6 @@ export function freshened(
     headers,
     body: stored.body,
     partial: stored.partial,
-    policy,
-    freshness,
-    markers,
-    requestedAtMs,
-    receivedAtMs,
-    variant,
+    ...rest,
   });
 }

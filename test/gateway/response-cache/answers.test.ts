@@ -1,10 +1,15 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { expect, test } from 'vitest';
-import { bodyOf, cleanUpAfterEach, setUpCache, statusOf } from './rig.ts';
+import { bodyOf, cleanUpAfterEach, setUpCache, statusOf, type Rig } from './rig.ts';
 
 cleanUpAfterEach();
 
 const TEN = '0123456789';
+
+/** Asks twice, for two clients: the second one's call is for everybody. */
+async function storeForAll(get: Rig['get']): Promise<void> {
+  for (const client of ['a', 'b']) await get('/', { headers: { 'x-client': client } });
+}
 
 test('a miss is stored, a hit is answered without the function, with Age and Cache-Status', async () => {
   const { get, clock, runner } = await setUpCache((_request, response) => {
@@ -41,14 +46,14 @@ test('what is stale is validated, and a 304 makes it fresh with its new headers'
     });
     response.end(isSame ? '' : 'body');
   });
-  await get('/');
+  await storeForAll(get);
   clock.advance(11_000);
   const validated = await get('/');
   expect(statusOf(validated)).toBe('origan-edge; fwd=stale; fwd-status=304; stored');
-  expect([bodyOf(validated), validated.headers['x-turn']]).toEqual(['body', '2']);
+  expect([bodyOf(validated), validated.headers['x-turn']]).toEqual(['body', '3']);
   const hit = await get('/');
   expect(statusOf(hit)).toContain('; hit; ttl=');
-  expect(runner.calls).toHaveLength(2);
+  expect(runner.calls).toHaveLength(3);
 });
 
 test('a 304 about something that is not stored is not believed: the whole is asked for', async () => {
@@ -59,10 +64,10 @@ test('a 304 about something that is not stored is not believed: the whole is ask
     response.writeHead(isConditional ? 304 : 200, { 'Cache-Control': 'max-age=10', ETag: `"v${turn}"` });
     response.end(isConditional ? '' : `body ${turn}`);
   });
-  await get('/');
+  await storeForAll(get);
   clock.advance(11_000);
-  expect(bodyOf(await get('/'))).toBe('body 3');
-  expect(runner.calls).toHaveLength(3);
+  expect(bodyOf(await get('/'))).toBe('body 4');
+  expect(runner.calls).toHaveLength(4);
 });
 
 test.each([
@@ -179,7 +184,7 @@ test('HEAD is answered from GET, updates it, and shows that it is out of date', 
     response.writeHead(200, { 'Cache-Control': 'max-age=10', ETag: etag, 'X-Seen': request.method });
     response.end('body');
   });
-  await get('/');
+  await storeForAll(get);
   const hit = await get('/', { method: 'HEAD' });
   expect([hit.status, hit.headers['content-length'], bodyOf(hit)]).toEqual([200, '4', '']);
   clock.advance(11_000);
@@ -190,7 +195,7 @@ test('HEAD is answered from GET, updates it, and shows that it is out of date', 
   etag = '"v2"';
   await get('/', { method: 'HEAD' });
   expect((await get('/')).headers['x-seen']).toBe('GET');
-  expect(runner.calls.map(({ method }) => method)).toEqual(['GET', 'HEAD', 'HEAD', 'GET']);
+  expect(runner.calls.map(({ method }) => method)).toEqual(['GET', 'GET', 'HEAD', 'HEAD', 'GET']);
 });
 
 test('tags and our own targeted field do not reach the client, from the function or from the store', async () => {
@@ -271,6 +276,7 @@ test('a deployment can switch off that requests decide', async () => {
     response.writeHead(200, { 'Cache-Control': 'max-age=60' }).end('body');
   };
   const { get, runner } = await setUpCache(play, { manifest: { honorRequestDirectives: false } });
+  await get('/');
   await get('/', { headers: { 'cache-control': 'no-store' } });
   await get('/', { headers: { 'cache-control': 'no-cache', pragma: 'no-cache' } });
   expect(runner.calls).toHaveLength(1);

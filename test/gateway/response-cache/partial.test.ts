@@ -3,10 +3,15 @@ import { expect, test } from 'vitest';
 import { combine, contentRangeOf } from '../../../gateway/response-cache/partial.ts';
 import { openRaw } from '../../support/raw-http.ts';
 import { HOST } from '../../support/start-edge.ts';
-import { bodyOf, cleanUpAfterEach, setUpCache, statusOf, type Rig } from './rig.ts';
+import { bodyOf, cleanUpAfterEach, setUpCache, statusOf, type Rig, type RigOptions } from './rig.ts';
 import type { ReceivedReply } from '../../support/send-request.ts';
 
 cleanUpAfterEach();
+
+/** `safe` asks for wholes alone on behalf of others: parts are stored in the `rfc` profile. */
+function setUp(play: Parameters<typeof setUpCache>[0], options: RigOptions = {}): Promise<Rig> {
+  return setUpCache(play, { manifest: { profile: 'rfc' }, ...options });
+}
 
 const WHOLE = '0123456789abcdefghij';
 
@@ -61,7 +66,7 @@ function shown(reply: ReceivedReply): string {
 }
 
 test('a part that was stored answers ranges within it, and only those', async () => {
-  const rig = await setUpCache(serve(makeContent()));
+  const rig = await setUp(serve(makeContent()));
   expect(shown(await range(rig, '4-13'))).toBe('206 456789abcd fwd=uri-miss; fwd-status=206; stored');
   const within = await range(rig, '5-7');
   expect(shown(within)).toBe('206 567 hit');
@@ -73,7 +78,7 @@ test('a part that was stored answers ranges within it, and only those', async ()
 });
 
 test('parts of one representation become one, also where they overlap, and in the end the whole', async () => {
-  const rig = await setUpCache(serve(makeContent()));
+  const rig = await setUp(serve(makeContent()));
   await range(rig, '4-7');
   await range(rig, '12-15');
   expect(shown(await range(rig, '5-13'))).toBe('206 56789abcd fwd=partial; fwd-status=206; stored');
@@ -93,7 +98,7 @@ test.each([
   ['10-19', 'bytes=0-9'],
 ])('what lacks beside %s is asked for, and the whole is stored', async (spec, asked) => {
   const content = makeContent();
-  const rig = await setUpCache(serve(content));
+  const rig = await setUp(serve(content));
   await range(rig, spec);
   rig.clock.advance(90_000);
   content.headers = { 'Cache-Control': 'max-age=60', 'X-New': '1' };
@@ -107,7 +112,7 @@ test.each([
 
 test('what has changed is not put together', async () => {
   const content = makeContent();
-  const rig = await setUpCache(serve(content));
+  const rig = await setUp(serve(content));
   await range(rig, '0-9');
   content.etag = '"v2"';
   content.body = WHOLE.toUpperCase();
@@ -117,7 +122,7 @@ test('what has changed is not put together', async () => {
 
 test('a part of another representation takes the place of the one before', async () => {
   const content = makeContent();
-  const rig = await setUpCache(serve(content));
+  const rig = await setUp(serve(content));
   await range(rig, '10-19');
   content.etag = '"v2"';
   content.body = WHOLE.toUpperCase();
@@ -133,7 +138,7 @@ test.each([
   ['no', undefined],
 ])('with %s validator a part answers, but is never combined or completed', async (_which, etag) => {
   const content = { ...makeContent(), etag };
-  const rig = await setUpCache(serve(content));
+  const rig = await setUp(serve(content));
   await range(rig, '0-9');
   expect(shown(await range(rig, '2-3'))).toBe('206 23 hit');
   await range(rig, '10-19');
@@ -145,7 +150,7 @@ test.each([
 test('a stale part is validated, and served while the function fails where that is allowed', async () => {
   const content = makeContent();
   content.headers = { 'Cache-Control': 'max-age=10, stale-if-error=600' };
-  const rig = await setUpCache(serve(content));
+  const rig = await setUp(serve(content));
   await range(rig, '0-9');
   rig.clock.advance(20_000);
   expect(shown(await range(rig, '2-3'))).toBe('206 23 fwd=stale; fwd-status=304; stored');
@@ -178,7 +183,7 @@ test.each(MISBEHAVIOURS)(
   'a function that answers what lacks with %s is asked for the whole',
   async (_name, status, headers, body) => {
     const content = makeContent();
-    const rig = await setUpCache(serve(content));
+    const rig = await setUp(serve(content));
     await range(rig, '0-9');
     content.misbehave = (request, response) => {
       if (request.headers.range === undefined) return false;
@@ -206,7 +211,7 @@ const UNSTORABLE: [name: string, headers: Record<string, string>, body: string][
 ];
 
 test.each(UNSTORABLE)('parts are not stored that %s', async (_name, headers, body) => {
-  const rig = await setUpCache((_request, response) => {
+  const rig = await setUp((_request, response) => {
     response.writeHead(206, { 'Cache-Control': 'max-age=60', ETag: '"v"', ...headers }).end(body);
   });
   for (const count of [1, 2]) {
@@ -227,7 +232,7 @@ test('a part that breaks off is not stored', async () => {
     setImmediate(() => response.destroy());
     return true;
   };
-  const rig = await setUpCache(serve(content));
+  const rig = await setUp(serve(content));
   await expect(range(rig, '0-9')).rejects.toThrow();
   content.misbehave = undefined;
   expect(shown(await range(rig, '0-9'))).toContain('206 0123456789 fwd=uri-miss');
@@ -236,7 +241,7 @@ test('a part that breaks off is not stored', async () => {
 test('another gateway serves the parts that one has stored, completes them, and forgets them when they are purged', async () => {
   const content = makeContent();
   content.headers['Cache-Tag'] = 'red';
-  const rig = await setUpCache(serve(content), { edges: 2 });
+  const rig = await setUp(serve(content), { edges: 2 });
   const other = (spec?: string): Promise<ReceivedReply> =>
     rig.get('/', { edge: 1, ...(spec === undefined ? {} : { headers: { range: spec } }) });
   await range(rig, '0-9');
@@ -252,7 +257,7 @@ test('another gateway serves the parts that one has stored, completes them, and 
 test('a purge while the rest is fetched keeps the parts from being put together', async () => {
   const content = makeContent();
   content.headers['Cache-Tag'] = 'red';
-  const rig = await setUpCache(serve(content));
+  const rig = await setUp(serve(content));
   await range(rig, '0-9');
   content.misbehave = (request, response) => {
     content.misbehave = undefined;
@@ -268,7 +273,7 @@ test('a purge while the rest is fetched keeps the parts from being put together'
 test('variants have parts of their own', async () => {
   const content = makeContent();
   content.headers['Vary'] = 'X-Mode';
-  const rig = await setUpCache(serve(content));
+  const rig = await setUp(serve(content));
   await range(rig, '0-9', { 'x-mode': 'a' });
   await range(rig, '10-19', { 'x-mode': 'b' });
   expect(shown(await range(rig, '0-1', { 'x-mode': 'a' }))).toBe('206 01 hit');
@@ -276,7 +281,7 @@ test('variants have parts of their own', async () => {
 });
 
 test('HEAD and only-if-cached get nothing of an incomplete response', async () => {
-  const rig = await setUpCache(serve(makeContent()));
+  const rig = await setUp(serve(makeContent()));
   await range(rig, '0-9');
   expect(shown(await rig.get('/', { method: 'HEAD' }))).toContain('200  fwd=partial');
   const headers = { 'cache-control': 'only-if-cached' };
@@ -285,7 +290,7 @@ test('HEAD and only-if-cached get nothing of an incomplete response', async () =
 });
 
 test('many who want the whole share the one call that completes it', async () => {
-  const rig = await setUpCache(serve(makeContent()));
+  const rig = await setUp(serve(makeContent()));
   await range(rig, '0-9');
   const replies = await Promise.all(Array.from({ length: 20 }, () => rig.get('/')));
   for (const reply of replies) expect(bodyOf(reply)).toBe(WHOLE);
@@ -294,7 +299,7 @@ test('many who want the whole share the one call that completes it', async () =>
 
 test('a part reaches its client as it comes', async () => {
   let finish = (): void => {};
-  const rig = await setUpCache((_request, response) => {
+  const rig = await setUp((_request, response) => {
     const headers = {
       'Cache-Control': 'max-age=60',
       'Content-Range': 'bytes 0-9/20',
@@ -312,7 +317,7 @@ test('a part reaches its client as it comes', async () => {
 });
 
 test('parts are bounded: in bytes as any response, and in number', async () => {
-  const rig = await setUpCache(serve(makeContent()), { cache: { maxEntryBytes: 12 } });
+  const rig = await setUp(serve(makeContent()), { cache: { maxEntryBytes: 12 } });
   await range(rig, '0-9');
   await range(rig, '10-19');
   expect(shown(await range(rig, '10-19'))).toBe('206 abcdefghij hit');

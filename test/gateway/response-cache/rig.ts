@@ -31,6 +31,7 @@ export type RigOptions = {
   manifest?: CacheOptions;
   cache?: Partial<ResponseCacheOptions>;
   runnerEnv?: Record<string, string>;
+  trustedProxies?: readonly string[];
 };
 
 const cleanups: (() => Promise<unknown>)[] = [];
@@ -70,6 +71,7 @@ export async function setUpCache(
         drainTimeoutMs: 0,
         responseCache: { cache, clock, ...options.cache },
         ...(options.manifest === undefined ? {} : { cacheOptions: options.manifest }),
+        ...(options.trustedProxies === undefined ? {} : { trustedProxies: options.trustedProxies }),
         ...(options.runnerEnv === undefined ? {} : { runnerEnv: options.runnerEnv }),
       }),
     );

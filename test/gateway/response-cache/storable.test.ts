@@ -9,7 +9,7 @@ import {
 import type { HeaderList } from '../../../runner-client/runner-client.ts';
 
 const NOW = Date.UTC(2026, 0, 15);
-const PLAIN: StoringRequest = { method: 'GET', hasAuthorization: false, isNoStore: false, unusualNames: [] };
+const PLAIN: StoringRequest = { method: 'GET', hasAuthorization: false, isNoStore: false };
 const FRESH: [string, string] = ['Cache-Control', 'max-age=60'];
 const TAGGED: [string, string] = ['ETag', '"v"'];
 const MODIFIED: [string, string] = ['Last-Modified', new Date(NOW - 1_000_000).toUTCString()];
@@ -110,9 +110,6 @@ describe('what the request says', () => {
     [{ hasAuthorization: true }, [cc('must-revalidate, max-age=60')], 'stored', 'stored'],
     [{ hasAuthorization: true }, [cc('proxy-revalidate, max-age=60')], 'authorization', 'authorization'],
     [{ hasAuthorization: true }, [['CDN-Cache-Control', 'max-age=60']], 'authorization', 'authorization'],
-    [{ unusualNames: ['x-a'] }, [FRESH], 'unusual-request', 'stored'],
-    [{ unusualNames: ['x-a'] }, [FRESH, ['Vary', 'X-A']], 'stored', 'stored'],
-    [{ unusualNames: ['x-a', 'x-b'] }, [FRESH, ['Vary', 'X-A']], 'unusual-request', 'stored'],
   ])('%j with %j: safe %s, rfc %s', (request, headers, ...expected) => {
     expect([why(headers, { request }), why(headers, { request, profile: 'rfc' })]).toEqual(expected);
   });

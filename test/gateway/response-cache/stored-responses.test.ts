@@ -10,7 +10,7 @@ import {
   isOwnLocation,
 } from '../../../gateway/response-cache/invalidation.ts';
 import { MemoryTier, mostRecent, select } from '../../../gateway/response-cache/memory-tier.ts';
-import { unusualNames, withoutOverrides } from '../../../gateway/response-cache/request-headers.ts';
+import { speaksToCaches, withoutOverrides } from '../../../gateway/response-cache/request-headers.ts';
 import {
   decodeIndex,
   decodeStored,
@@ -25,6 +25,7 @@ import {
   isAbout,
   mergedHeaders,
 } from '../../../gateway/response-cache/validation.ts';
+import { varyNamesOf, type Selecting } from '../../../gateway/response-cache/vary.ts';
 import type { HeaderList } from '../../../runner-client/runner-client.ts';
 
 const NOW = Date.UTC(2026, 0, 15);
@@ -38,12 +39,19 @@ function stored(headers: HeaderList, { body = 'body', variant = '', atMs = NOW }
     body: Buffer.from(body),
     policy,
     freshness: freshnessOf({ status: 200, headers, receivedAtMs: atMs }, policy, 'safe'),
+    varyNames: varyNamesOf(headers) as readonly string[],
     variant,
     markers: { projectId: 'p', tags: ['a'], versions: ['1.1'] },
     requestedAtMs: atMs,
     receivedAtMs: atMs,
   });
 }
+
+const selecting = (headers: Selecting['headers']): Selecting => ({
+  headers,
+  profile: 'safe',
+  digest: () => 'digest',
+});
 
 describe('validation', () => {
   const dated = 'Sun, 06 Nov 1994 08:49:37 GMT';
@@ -218,19 +226,11 @@ describe('Cache-Status (RFC 9211)', () => {
 });
 
 describe('request headers', () => {
-  test('ordinary ones, and those that never reach a function, are not unusual', () => {
-    expect(
-      unusualNames({
-        'accept-language': 'de',
-        cookie: 'a=b',
-        'sec-fetch-mode': 'cors',
-        'user-agent': 'x',
-        'x-original-url': '/',
-        'x-origan-project-id': 'p',
-        'x-anything': '1',
-        rsc: '1',
-      }),
-    ).toEqual(['x-anything', 'rsc']);
+  test('what is said to caches is told from the rest', () => {
+    for (const name of ['cache-control', 'pragma', 'range', 'if-none-match']) {
+      expect(speaksToCaches({ [name]: 'x' })).toBe(true);
+    }
+    expect(speaksToCaches({ cookie: 'a=b', 'x-anything': '1' })).toBe(false);
   });
 
   test('overriding ones are taken off in any case', () => {
@@ -251,8 +251,8 @@ describe('memory', () => {
     tier.put('k', stored(vary, { body: 'two', variant: 'x-a=2' }));
     tier.put('k', stored(vary, { body: 'three', variant: 'x-a=1' }));
     expect(tier.get('k')).toHaveLength(2);
-    expect(select(tier.get('k'), { 'x-a': '1' }, 'safe')?.body.toString()).toBe('three');
-    expect(select(tier.get('k'), { 'x-a': '3' }, 'safe')).toBeUndefined();
+    expect(select(tier.get('k'), selecting({ 'x-a': '1' }))?.body.toString()).toBe('three');
+    expect(select(tier.get('k'), selecting({ 'x-a': '3' }))).toBeUndefined();
   });
 
   test('of several that match the most recent by Date is taken', () => {

@@ -1,7 +1,9 @@
 import type { Content } from './content.ts';
 import type { Request } from './generate.ts';
-import { sameTag, type Kept } from './rules.ts';
+import type { Outcome } from './reference.ts';
+import { rangeFor, sameTag, type Kept } from './rules.ts';
 import { describeCall } from './system.ts';
+import type { Asked } from './ways.ts';
 
 export type Condition = {
   tag?: string | undefined;
@@ -19,8 +21,13 @@ export function conditionOf(request: Request, touched: Kept | undefined): Condit
   return { tag: touched.fields.etag, since: touched.fields.lastModified };
 }
 
-export function callOf({ tag, range, ifRange }: Condition): string {
-  return describeCall(tag, range === undefined ? undefined : `bytes=${range.first}-${range.last}`, ifRange);
+export function callOf({ tag, range, ifRange }: Condition, asked: Asked): string {
+  const bytes = range === undefined ? undefined : `bytes=${range.first}-${range.last}`;
+  return describeCall([tag ?? '-', bytes, ifRange], {
+    isPlain: asked.way.kind === 'plain',
+    isAuthorized: asked.isAuthorized,
+    ...asked.selecting,
+  });
 }
 
 /** The part that a function sends. */
@@ -41,4 +48,18 @@ export function isNotModified({ status, fields }: Content, { tag, since }: Condi
   if (status !== 200) return false;
   if (tag !== undefined) return fields.etag !== undefined && sameTag(fields.etag, tag);
   return since !== undefined && fields.lastModified !== undefined && fields.lastModified <= since;
+}
+
+/** What the client gets of a stored response: all of it, a range, or that it has it already. */
+export function answerFrom(request: Request, kept: Kept, calls: string[], age: number): Outcome {
+  const { ifNoneMatch } = request;
+  const { etag } = kept.fields;
+  const isSame =
+    kept.status === 200 && ifNoneMatch !== undefined && etag !== undefined && sameTag(ifNoneMatch, etag);
+  if (isSame) return { status: 304, body: undefined, age, calls };
+  const range = kept.status === 200 ? rangeFor(request, etag) : undefined;
+  if (range !== undefined) {
+    return { status: 206, body: kept.text.slice(range.first, range.last + 1), age, calls };
+  }
+  return { status: kept.status, body: request.method === 'HEAD' ? undefined : kept.text, age, calls };
 }

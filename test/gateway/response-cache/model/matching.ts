@@ -1,5 +1,6 @@
 import type { Request } from './generate.ts';
-import { covers, governing, isMeantForAll, sameTag, unusual, type Kept, type Profile } from './rules.ts';
+import { covers, governing, isMeantForAll, sameTag, type Kept, type Profile } from './rules.ts';
+import { isOwn, WHOLE } from './ways.ts';
 
 /** RFC 9111 section 4.3.4. */
 export function isAbout({ fields: stored }: Kept, { fields: news }: Omit<Kept, 'purges'>): boolean {
@@ -14,10 +15,6 @@ export function keyOf({ site, url }: Request): string {
   return `${site}/${url}`;
 }
 
-export function namesOf({ fields: { vary } }: Kept): readonly string[] {
-  return vary === '*' || vary === undefined ? [] : vary;
-}
-
 export function variantKey(
   key: string,
   names: readonly string[],
@@ -27,7 +24,13 @@ export function variantKey(
 }
 
 export function isSameVariant(one: Kept, other: Kept): boolean {
-  return variantKey('', namesOf(one), one.selecting) === variantKey('', namesOf(other), other.selecting);
+  return variantKey('', one.names, one.selecting) === variantKey('', other.names, other.selecting);
+}
+
+/** Whether the one is for a single client of those whom the other is for. */
+export function isOneOf(one: Kept, other: Kept): boolean {
+  const names = one.names.filter((name) => name !== WHOLE);
+  return isOwn(one) && isSameVariant({ ...one, names }, other);
 }
 
 export function newestOf(candidates: readonly Kept[]): Kept | undefined {
@@ -47,8 +50,7 @@ export function isFor(kept: Kept, request: Request, profile: Profile): boolean {
 /** Whether what comes back may be due to something that only this client sent. */
 export function isAlone(request: Request, kept: Kept): boolean {
   if (request.directives.noStore === true) return true;
-  if (request.isAuthorized && !isMeantForAll(governing(kept.fields).directives)) return true;
-  return request.site === 0 && unusual(request, kept).length > 0;
+  return request.isAuthorized && !isMeantForAll(governing(kept.fields).directives);
 }
 
 /** Of two the one that has what is asked for, else the one that came last. */

@@ -1,5 +1,6 @@
 import { textOf, type Content, type Directives, type Fields } from './content.ts';
 import type { Request } from './generate.ts';
+import { namesFor, valuesOf, type Asked } from './ways.ts';
 
 export type Profile = 'safe' | 'rfc';
 
@@ -16,6 +17,8 @@ export type Kept = {
   date: number;
   /** Seconds after its Date at which Expires lies, as it was sent; survives a message without one. */
   expiresAt: number | 'zero' | undefined;
+  /** Names of what selects it, and values: of those headers, and of the whole request (see ways.ts). */
+  names: readonly string[];
   selecting: Readonly<Record<string, string>>;
   /** Purges of its tags that had happened when it was made. */
   purges: ReadonlyMap<string, { hard: number; soft: number }>;
@@ -50,7 +53,7 @@ export function ageOf(kept: Kept, now: number): number {
 }
 
 /** What arrives at `now` when the function answers with the content. */
-export function arrive(content: Content, request: Request, now: number): Omit<Kept, 'purges'> {
+export function arrive(content: Content, asked: Asked, now: number): Omit<Kept, 'purges'> {
   const date = content.clockOff === undefined ? now : now + content.clockOff;
   const { expires } = content.fields;
   return {
@@ -61,7 +64,8 @@ export function arrive(content: Content, request: Request, now: number): Omit<Ke
     receivedAt: now,
     date,
     expiresAt: typeof expires === 'number' ? now + (content.clockOff ?? 0) + expires : expires,
-    selecting: request.selecting,
+    names: namesFor(asked, content.fields.vary),
+    selecting: valuesOf(asked),
   };
 }
 
@@ -80,20 +84,11 @@ export function mayKeep(kept: Kept, request: Request, profile: Profile): boolean
     if (profile === 'safe') return false;
     if (!HEURISTIC.includes(status) && directives.public !== true) return false;
   }
-  if (profile === 'safe') {
-    if (fields.setCookie === true && !isTargeted) return false;
-    if (unusual(request, kept).length > 0) return false;
-  }
+  if (profile === 'safe' && fields.setCookie === true && !isTargeted) return false;
   const hasValidator = fields.etag !== undefined || fields.lastModified !== undefined;
   if (hasValidator) return true;
   if (directives.noCache === true) return false;
   return seconds > kept.age || (directives.swr ?? 0) > 0 || (directives.sie ?? 0) > 0;
-}
-
-/** Headers of the request whose effect nothing explains. */
-export function unusual(request: Request, kept: Kept | undefined): string[] {
-  const vary = kept?.fields.vary ?? [];
-  return Object.keys(request.selecting).filter((name) => vary === '*' || !vary.includes(name));
 }
 
 export function isMeantForAll(directives: Directives): boolean {
@@ -102,8 +97,8 @@ export function isMeantForAll(directives: Directives): boolean {
 
 /** RFC 9111 section 4.1. */
 export function isSelectedBy(kept: Kept, request: Request): boolean {
-  const vary = kept.fields.vary ?? [];
-  return vary !== '*' && vary.every((name) => kept.selecting[name] === request.selecting[name]);
+  const values = valuesOf(request);
+  return kept.names.every((name) => kept.selecting[name] === values[name]);
 }
 
 export type Use = 'fresh' | 'swr' | 'max-stale' | 'ask';
@@ -149,16 +144,18 @@ export function mayStandIn(
 }
 
 /** RFC 9111 section 3.2: what a message without a body changes of a stored response. */
-export function merge(kept: Kept, news: Omit<Kept, 'purges'>, request: Request): Kept {
+export function merge(kept: Kept, news: Omit<Kept, 'purges'>, asked: Asked): Kept {
   const { etag: _etag, ...updates } = news.fields;
+  const fields = { ...kept.fields, ...updates };
   return {
     ...kept,
-    fields: { ...kept.fields, ...updates },
+    fields,
     age: news.age,
     receivedAt: news.receivedAt,
     date: news.date,
     expiresAt: news.expiresAt ?? kept.expiresAt,
-    selecting: request.selecting,
+    names: namesFor(asked, fields.vary),
+    selecting: valuesOf(asked),
   };
 }
 

@@ -114,9 +114,8 @@ async function overtake(
   { system, reference, sites }: { system: System; reference: Reference; sites: Site[] },
   { request, change: unsafe, content }: Extract<Step, { kind: 'overtaken' }>,
 ): Promise<{ expected: Outcome[]; actual: Outcome[] }> {
-  const first = reference.request(request, 'none');
   // Of a second call that the first one's answer brought about, the function would speak of the change.
-  const isHeld = first.calls.length === 1;
+  const { outcome: first, isHeld } = reference.requestOvertaken(request, content.status < 400);
   const running = isHeld ? system.begin(request) : undefined;
   const alone = isHeld ? undefined : await system.request(request, 'none');
   await running?.isHeld;

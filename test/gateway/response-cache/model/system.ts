@@ -16,6 +16,7 @@ import type { Upstream } from '../../../../gateway/functions/upstream.ts';
 import { Flights } from '../../../../gateway/response-cache/collapse.ts';
 import { COLLAPSE_LIMITS } from '../../../../gateway/response-cache/create-response-cache.ts';
 import { HitForMiss } from '../../../../gateway/response-cache/hit-for-miss.ts';
+import { KnownVary } from '../../../../gateway/response-cache/known-vary.ts';
 import { MemoryTier } from '../../../../gateway/response-cache/memory-tier.ts';
 import { ResponseStore } from '../../../../gateway/response-cache/response-store.ts';
 import { createCachedFunctionCaller } from '../../../../gateway/response-cache/serve-function.ts';
@@ -25,7 +26,7 @@ import type { FunctionReply } from '../../../../runner-client/runner-client.ts';
 import { manualClock, type ManualClock } from '../../../support/manual-clock.ts';
 import { sameTag, type Profile } from './rules.ts';
 import { SIZE, textOf, toHeaders, type Content } from './content.ts';
-import type { Failure, Request, Step } from './generate.ts';
+import { SELECTING, type Failure, type Request, type Step } from './generate.ts';
 import type { Outcome } from './reference.ts';
 
 export const START_MS: number = Date.UTC(2026, 0, 15);
@@ -111,6 +112,7 @@ function cachedCaller(
     store: new ResponseStore(new MemoryTier({ maxBytes: 100_000_000 }), shared),
     shared,
     hitForMiss: new HitForMiss(),
+    known: new KnownVary(),
     flights,
     clock,
     trustedProxies: createTrustedProxies([]),
@@ -161,7 +163,14 @@ function playFunction(sites: readonly { contents: Content[] }[], clock: ManualCl
       const tag = field('if-none-match');
       const [range, ifRange] = [field('range'), field('if-range')];
       const held = call.method === 'POST' ? undefined : play.held;
-      (held ?? play).calls.push(describeCall(tag, range?.replace(/-$/, `-${SIZE - 1}`), ifRange));
+      const selecting = SELECTING.flatMap((name) => (field(name) === undefined ? [] : [[name, field(name)]]));
+      (held ?? play).calls.push(
+        describeCall([tag ?? '-', range?.replace(/-$/, `-${SIZE - 1}`), ifRange], {
+          isPlain: field('user-agent') === 'origan-edge',
+          isAuthorized: field('authorization') !== undefined,
+          ...Object.fromEntries(selecting),
+        }),
+      );
       await held?.isLetGo;
       if (play.failure === 'unreachable') throw new EdgeError('RUNNER_UNREACHABLE');
       if (play.failure === 'status-503') return replyWith(503, [], '');
@@ -181,18 +190,22 @@ function playFunction(sites: readonly { contents: Content[] }[], clock: ManualCl
   };
 }
 
-/** A call as both sides of the comparison write it. */
+/** A call as both sides of the comparison write it: conditions, and what of the client it carries. */
 export function describeCall(
-  tag: string | undefined,
-  range: string | undefined,
-  ifRange: string | undefined,
+  conditions: readonly (string | undefined)[],
+  {
+    isPlain,
+    isAuthorized,
+    ...selecting
+  }: { isPlain: boolean; isAuthorized: boolean; [name: string]: string | boolean | undefined },
 ): string {
-  const parts = [
-    tag ?? '-',
-    ...(range === undefined ? [] : [range]),
-    ...(ifRange === undefined ? [] : [ifRange]),
+  const values = Object.entries(selecting).map(([name, value]) => `${name}=${value}`);
+  const marks = [
+    isPlain ? 'plain' : undefined,
+    isAuthorized ? 'authorized' : undefined,
+    ...values.toSorted(),
   ];
-  return parts.join(' ');
+  return [...conditions, ...marks].filter((each) => each !== undefined).join(' ');
 }
 
 function partOf(

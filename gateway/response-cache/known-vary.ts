@@ -1,0 +1,35 @@
+import { LRUCache } from 'lru-cache';
+import { unionOf } from './vary.ts';
+
+const MAX_KEYS = 50_000;
+// More than this no application looks at; each name is one more by which responses are kept apart.
+const MAX_NAMES = 32;
+
+/** What is known of the responses of an address that may be stored. */
+export type Known = {
+  /** All request headers that any of them named in Vary. */
+  names: readonly string[];
+  /** The last one was meant for requests with credentials too (RFC 9111 section 3.5). */
+  isForAuthorized: boolean;
+};
+
+/** What of a request counts, by address: once that is known, a function can be asked for everybody. Forgetting costs a call. */
+export class KnownVary {
+  readonly #known = new LRUCache<string, Known>({ max: MAX_KEYS });
+
+  get(key: string): Known | undefined {
+    return this.#known.get(key);
+  }
+
+  /** Adds to what is known; whatever is left out stays as it was. */
+  learn(
+    key: string,
+    { names, isForAuthorized }: { names: readonly string[]; isForAuthorized?: boolean | undefined },
+  ): void {
+    const before = this.#known.get(key);
+    this.#known.set(key, {
+      names: unionOf(before?.names ?? [], names).slice(0, MAX_NAMES),
+      isForAuthorized: isForAuthorized ?? before?.isForAuthorized ?? false,
+    });
+  }
+}
