@@ -13,9 +13,11 @@ import { withDeployLock, type Fence } from './deploy-lock.ts';
 import { getDeployment, refuseUnlessOpen, toDeployment, type DeploymentRow } from './deployment.ts';
 import { encodeObjects } from './encode-objects.ts';
 import { describeForRunner } from './metadata.ts';
-import { moveTrack, showOnlyPreview, type Moved } from './move-track.ts';
+import { moveTrack, showOnlyPreview, TakenOver, type Moved } from './move-track.ts';
 import { missingObjects } from './objects.ts';
 import { publish } from './publish.ts';
+
+const MAX_ATTEMPTS = 3;
 
 export type Finish = { project: ProjectRow; id: string; flip: boolean };
 
@@ -36,10 +38,19 @@ async function finishOnce(context: Context, finish: Finish): Promise<FlipResult>
   const { project, id } = finish;
   const row = await getDeployment(context.db, project, id);
   refuseUnlessOpen(row);
-  const moved = await withDeployLock(context, { projectId: project.id, track: row.track }, (fence) =>
-    prepareAndMove(context, finish, { row, fence }),
-  );
-  return await announce(context, { project, id, moved });
+  return await announce(context, { project, id, moved: await moveLocked(context, finish, row) });
+}
+
+/** Again where the lock was lost: who lost it once to a pause of the machine comes in time under the next. */
+async function moveLocked(context: Context, finish: Finish, row: DeploymentRow): Promise<Moved> {
+  const lock = { projectId: finish.project.id, track: row.track };
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await withDeployLock(context, lock, (fence) => prepareAndMove(context, finish, { row, fence }));
+    } catch (error) {
+      if (!(error instanceof TakenOver) || attempt === MAX_ATTEMPTS) throw error;
+    }
+  }
 }
 
 async function prepareAndMove(

@@ -49,7 +49,7 @@ export async function moveTrack(
   { project, row, track, intent, fence, completion }: Move,
 ): Promise<Moved> {
   const at = await holdTrack(tx, track.id);
-  refuseOldFence(at.fence, fence);
+  refuseOldFence(track.name, at.fence, fence);
   if (completion !== undefined) await complete(tx, completion);
   await refuseUnlessComplete(tx, row);
   const preview = await showPreview(tx, previewHost(context.config, project.ref, row.id), row);
@@ -112,10 +112,20 @@ async function holdTrack(
   return row;
 }
 
+/** The lock of the track has gone to another deploy. Nothing was changed; under a new lock it can be tried again. */
+export class TakenOver extends Failure {
+  constructor(track: string) {
+    super(
+      'CONFLICT',
+      `Another deploy to the track ${track} is under way and has taken over. Deploy again when it has ended.`,
+    );
+  }
+}
+
 /** A deploy that lost its lock while it was stopped comes with a lower fence than the one that took it over. */
-function refuseOldFence(seen: number, fence: Fence): void {
+function refuseOldFence(track: string, seen: number, fence: Fence): void {
   if (fence === undefined || fence >= seen) return;
-  throw new Failure('CONFLICT', 'Another deploy took over while this one was held up. Finish it again.');
+  throw new TakenOver(track);
 }
 
 async function complete(tx: Database, { row, manifest }: Completion): Promise<void> {
