@@ -176,7 +176,10 @@ describe('secrets', () => {
 describe('further variables', () => {
   test('are for the program that is named, plain or in its Secret', async () => {
     const more = await render({
-      env: { runner: { FUNCTION_TIMEOUT_MS: '30000', FUNCTION_MEMORY_MB: '64' } },
+      env: {
+        runner: { FUNCTION_TIMEOUT_MS: 30_000, FUNCTION_MEMORY_MB: '64' },
+        gateway: { ACCESS_LOG: false },
+      },
       secretEnv: { 'control-api': { GITHUB_WEBHOOK_SECRET: 'secret-of-the-webhook' } },
     });
     expect(environmentOf(more, 'origan-runner')).toMatchObject({
@@ -184,6 +187,7 @@ describe('further variables', () => {
       FUNCTION_MEMORY_MB: '64',
     });
     expect(environmentOf(more, 'origan-gateway')['FUNCTION_TIMEOUT_MS']).toBeUndefined();
+    expect(environmentOf(more, 'origan-gateway')['ACCESS_LOG']).toBe('false');
     const env = environmentOf(more, 'origan-control-api');
     expect(env['GITHUB_WEBHOOK_SECRET']).toBe('secret-of-the-webhook');
     const others = more.filter(({ type }) => !type.endsWith(':Secret'));

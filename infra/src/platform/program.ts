@@ -2,7 +2,7 @@ import * as k8s from '@pulumi/kubernetes';
 import * as pulumi from '@pulumi/pulumi';
 import { DEFAULT_CLIENT_LABELS } from '../cache/dragonfly.ts';
 import { selectorOf, type ProgramName } from './names.ts';
-import type { BucketSettings, PlatformSettings } from './settings.ts';
+import { variablesOf, type BucketSettings, type PlatformSettings } from './settings.ts';
 
 type Container = k8s.types.input.core.v1.Container;
 type PodTemplate = k8s.types.input.core.v1.PodTemplateSpec;
@@ -91,7 +91,7 @@ function createSecret(
   { secretEnv }: ProgramOptions,
 ): k8s.core.v1.Secret {
   const given = pulumi.all([secretEnv, secrets.env]).apply(([own, more]) => {
-    const entries = Object.entries({ ...own, ...more?.[program] });
+    const entries = Object.entries({ ...own, ...variablesOf(more, program) });
     return Object.fromEntries(entries.filter((entry): entry is [string, string] => entry[1] !== undefined));
   });
   return new k8s.core.v1.Secret(`origan-${program}-env`, {
@@ -107,7 +107,7 @@ function container(
   { options, secret }: { options: ProgramOptions; secret: k8s.core.v1.Secret },
 ): Container {
   const { cpu, memory, ports, leaveSeconds } = options;
-  const env = { ...options.env, ...more[program] };
+  const env = { ...options.env, ...variablesOf(more, program) };
   return {
     name: program,
     image,

@@ -26,7 +26,8 @@ export type PlatformSecrets = {
   env: pulumi.Output<VariablesByProgram> | undefined;
 };
 
-export type VariablesByProgram = Partial<Record<ProgramName, Record<string, string>>>;
+/** `pulumi config set --path` keeps 1 and true as what they look like. */
+export type VariablesByProgram = Partial<Record<ProgramName, Record<string, string | number | boolean>>>;
 
 export type PlatformSettings = {
   namespace: string;
@@ -167,6 +168,16 @@ function readNetwork(config: pulumi.Config): NetworkSettings {
     dnsNetworks: config.getObject('dnsNetworks') ?? [],
     monitoringNamespaceLabels: config.getObject('monitoringNamespaceLabels'),
   };
+}
+
+/** The further variables of a program, as text. */
+export function variablesOf(
+  given: VariablesByProgram | undefined,
+  program: ProgramName,
+): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(given?.[program] ?? {}).map(([key, value]) => [key, String(value)]),
+  );
 }
 
 /** The password of a program's user of the cache. */
