@@ -25,7 +25,7 @@ let system: System;
 beforeAll(async () => {
   cache = await startCacheServer();
   system = await startSystem({
-    env: { CACHE_URL: cache.url },
+    env: { CACHE_URL: cache.url, CACHE_TIMEOUT_MS: '100' },
     // Short leases: the near copy has to be confirmed again and again while the load runs.
     gatewayEnv: {
       CACHE_LEASE_MS: '1500',
