@@ -93,7 +93,7 @@ export async function deploySite(
     const uploaded = await upload(run, begun.missing);
     report({ kind: 'finishing' });
     const result = await finish(run);
-    return summarize(run, { result, uploaded, durationMs: clock.monotonicMs() - startedMs });
+    return summarize(run, { result, uploaded, durationMs: Math.round(clock.monotonicMs() - startedMs) });
   } catch (error) {
     await giveUp(run);
     throw error;

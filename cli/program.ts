@@ -1,4 +1,4 @@
-import { Command, CommanderError } from 'commander';
+import { Command, CommanderError, Help, type Option } from 'commander';
 import { EdgeError } from '../core/errors.ts';
 import { CliError, EXIT, type ExitCode } from './cli-error.ts';
 import { cacheCommand } from './commands/cache.ts';
@@ -15,6 +15,7 @@ import { logsCommand } from './commands/logs.ts';
 import { openCommand } from './commands/open.ts';
 import { tracksCommand } from './commands/tracks.ts';
 import type { CliContext } from './context.ts';
+import { DEFAULT_API_URL } from './settings.ts';
 import { paint, type Terminal } from './terminal.ts';
 
 /** Runs one command line (without the program's own name) and answers its exit code. Never throws. */
@@ -33,14 +34,13 @@ function createProgram(context: CliContext): Command {
   const program = new Command('origan')
     .description('Deploys sites to Origan edge and looks after them.')
     .version(VERSION)
-    .option('--api-url <url>', 'address of the control API (ORIGAN_API_URL)')
-    .option('--token <token>', 'API token (ORIGAN_TOKEN); safer in the environment than here')
+    .option(
+      '--api-url <url>',
+      `address of the control API (ORIGAN_API_URL; default: that of origan login, else ${DEFAULT_API_URL})`,
+    )
+    .option('--token <token>', 'API token (ORIGAN_TOKEN, safer than here; default: that of origan login)')
     .option('--json', 'one line of JSON instead of text')
-    .showSuggestionAfterError()
-    .addHelpText(
-      'after',
-      '\nExit codes: 0 done, 1 failed, 2 wrong usage, 3 unreachable, 4 denied, 5 not found, 6 conflict.',
-    );
+    .showSuggestionAfterError();
   for (const create of COMMANDS) program.addCommand(create(context));
   program.addCommand(
     completeCommand(context, () => program),
@@ -51,6 +51,8 @@ function createProgram(context: CliContext): Command {
 }
 
 const VERSION = '0.1.0';
+const EXIT_CODES =
+  '\nExit codes: 0 done, 1 failed, 2 wrong usage, 3 unreachable, 4 denied, 5 not found, 6 conflict, 130 interrupted.';
 
 const COMMANDS: readonly ((context: CliContext) => Command)[] = [
   loginCommand,
@@ -72,8 +74,10 @@ const COMMANDS: readonly ((context: CliContext) => Command)[] = [
   completionCommand,
 ];
 
-/** Nothing in commander may end the process or write past the terminal. */
+/** The same help everywhere; and nothing in commander may end the process or write past the terminal. */
 function configure(command: Command, terminal: Terminal): void {
+  command.configureHelp({ showGlobalOptions: true, optionDescription: describeOption });
+  command.addHelpText('after', EXIT_CODES);
   command.exitOverride().configureOutput({
     writeOut: terminal.out,
     writeErr: terminal.err,
@@ -81,6 +85,11 @@ function configure(command: Command, terminal: Terminal): void {
     outputError: () => undefined,
   });
   for (const child of command.commands) configure(child, terminal);
+}
+
+/** That a list is empty by default goes without saying. */
+function describeOption(option: Option): string {
+  return new Help().optionDescription(option).replace(/ \(default: \[\]\)$/, '');
 }
 
 /** Help and version end the program well; everything else is a wrong argument. */

@@ -8,6 +8,7 @@ import { CliError, EXIT } from './cli-error.ts';
 
 /** Where a control API listens unless it was told otherwise. */
 export const DEFAULT_API_URL = 'http://127.0.0.1:7780';
+const LOCAL_TOKEN = 'control-api-token';
 
 /** What `origan login` keeps: a token for each installation, so that none is ever sent to another. */
 export type Settings = {
@@ -72,11 +73,12 @@ export async function resolveConnection(
     [settings.apiUrl, settingsPath(env)],
   ]) ?? [DEFAULT_API_URL, 'the default'];
   const url = normalizeApiUrl(apiUrl, urlSource);
+  const stateDirectory = env['ORIGAN_STATE_DIR'] ?? join(cwd, '.origan');
   const [token, tokenSource] = pick([
     [flags.token, '--token'],
     [env['ORIGAN_TOKEN'], 'ORIGAN_TOKEN'],
     [settings.tokens[url], settingsPath(env)],
-    [await readLocalToken(url, env['ORIGAN_STATE_DIR'] ?? join(cwd, '.origan')), '.origan/control-api-token'],
+    [await readLocalToken(url, stateDirectory), join(stateDirectory, LOCAL_TOKEN)],
   ]) ?? [undefined, 'nowhere'];
   return { apiUrl: url, token, source: { apiUrl: urlSource, token: tokenSource } };
 }
@@ -109,7 +111,7 @@ function pick(candidates: readonly (readonly [string | undefined, string])[]): [
 /** A control API on this machine leaves its administrator's token in its state directory. */
 async function readLocalToken(apiUrl: string, stateDirectory: string): Promise<string | undefined> {
   if (!/^\[?(?:127\.\d+\.\d+\.\d+|localhost|::1)\]?$/.test(new URL(apiUrl).hostname)) return undefined;
-  return (await readIfPresent(join(stateDirectory, 'control-api-token')))?.trim();
+  return (await readIfPresent(join(stateDirectory, LOCAL_TOKEN)))?.trim();
 }
 
 async function readIfPresent(path: string): Promise<string | undefined> {

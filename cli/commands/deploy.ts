@@ -25,7 +25,7 @@ export function deployCommand(context: CliContext): Command {
   return new Command('deploy')
     .description('deploy a folder: its files and its functions')
     .argument('[dir]', 'the built site, or its project', '.')
-    .option('-p, --project <name>', 'name, ref or id of the project')
+    .option('-p, --project <name>', 'name, ref or id of the project (default: that of origan.json)')
     .option('-d, --domain <host>', 'show it at this host too (repeatable)', collect, [])
     .option('-t, --track <name>', 'the track to deploy to (default: production)')
     .option('--functions <dir>', 'folder of the functions (default: functions/ or api/)')
