@@ -30,7 +30,9 @@ export async function attend(parts: OrderParts, attempt: Attempt): Promise<Atten
   if (!isInstalled) await putInPlace(parts, attempt);
   const { notBeforeMs = 0, notAfterMs = 0 } = validityOf(attempt.row()) ?? {};
   const nextAttemptAt = nextLook(parts, renewalOf(parts, attempt.row()), notAfterMs - notBeforeMs);
-  await attempt.end({ ...SETTLED, state: 'issued', nextAttemptAt });
+  // Noted here too: an attempt may have died with the certificate in its place and the note not committed.
+  const installed = fingerprintOf(attempt.row().chain ?? '') ?? null;
+  await attempt.end({ ...SETTLED, state: 'issued', installed, nextAttemptAt });
   return isToOrder ? 'issued' : isInstalled ? 'kept' : 'restored';
 }
 
