@@ -137,11 +137,6 @@ export class Flights {
     return flight;
   }
 
-  /** Whether the address is being asked for, by anyone. */
-  isAsking(address: string): boolean {
-    return this.#tracked.has(address);
-  }
-
   /** What is being asked for may be out of date when it comes: whoever asks from now on does not wait for it. */
   letNobodyJoin(address: string): void {
     for (const each of this.#tracked.get(address) ?? []) each.isOpen = false;
