@@ -9,7 +9,7 @@ import { site } from './cache-conformance.ts';
 import { serverRig, until, type Rig } from './rigs.ts';
 
 /** Losers of a claim wait 200 ms for a load of 100 ms: on a machine that stands still for longer, another round. */
-const MAX_ROUNDS = 5;
+const MAX_ROUNDS = 20;
 
 // A rate is counted by the second, so one run of three is enough. Without the protection, every run has hundreds of loads.
 describe('a stampede', { retry: 2 }, () => {
@@ -19,25 +19,29 @@ describe('a stampede', { retry: 2 }, () => {
   });
   afterAll(() => rig.close());
 
-  it('of three processes with 200 callers each on a cold key ends in one load', async () => {
-    const source = await countingSource(100);
-    const children = await Promise.all([0, 1, 2].map(() => startCaller(rig, source.url)));
-    try {
-      const loads: number[] = [];
-      for (let round = 0; round < MAX_ROUNDS && loads.at(-1) !== 1; round += 1) {
-        const before = source.loads();
-        const answers = await Promise.all(children.map((child) => askAll(child, `cold-${round}`)));
-        expect(answers).toEqual([200, 200, 200]);
-        loads.push(source.loads() - before);
-        // Whoever waited for too long loads for itself, once for all of its callers.
-        expect(loads.at(-1)).toBeLessThanOrEqual(children.length);
+  it(
+    'of three processes with 200 callers each on a cold key ends in one load',
+    { timeout: 120_000 },
+    async () => {
+      const source = await countingSource(100);
+      const children = await Promise.all([0, 1, 2].map(() => startCaller(rig, source.url)));
+      try {
+        const loads: number[] = [];
+        for (let round = 0; round < MAX_ROUNDS && loads.at(-1) !== 1; round += 1) {
+          const before = source.loads();
+          const answers = await Promise.all(children.map((child) => askAll(child, `cold-${round}`)));
+          expect(answers).toEqual([200, 200, 200]);
+          loads.push(source.loads() - before);
+          // Whoever waited for too long loads for itself, once for all of its callers.
+          expect(loads.at(-1)).toBeLessThanOrEqual(children.length);
+        }
+        expect(loads.at(-1)).toBe(1);
+      } finally {
+        for (const child of children) child.kill();
+        source.close();
       }
-      expect(loads.at(-1)).toBe(1);
-    } finally {
-      for (const child of children) child.kill();
-      source.close();
-    }
-  });
+    },
+  );
 
   it('of 100,000 unknown hosts costs the source a bounded number of loads and leaves known hosts alone', async () => {
     const gateway = await rig.open({ timeoutMs: 5000 }, { holdsLease: true, instance: 'scanned' });
