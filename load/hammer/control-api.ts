@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Pool } from 'undici';
 import type { Protections } from '../../cache/protections.ts';
 import {
@@ -9,6 +10,7 @@ import {
   type PurgeResult,
 } from '../../contracts/control-api.ts';
 import type { Manifest } from '../../contracts/manifest.ts';
+import { messageOf } from '../../core/errors.ts';
 import { freePort } from '../../test/support/free-port.ts';
 import { startPostgres } from '../../test/support/postgres.ts';
 import { startNode, type StartedProcess } from '../../test/support/process.ts';
@@ -16,6 +18,8 @@ import { projectName, type HammeredHost } from './hosts.ts';
 import { stopProcess } from './stop-process.ts';
 
 const TOKEN = 'hammer-administrator-token-0123456789';
+const LAUNCHES = 10;
+const RELAUNCH_MS = 500;
 const DEPLOY_DOMAIN = 'example.app';
 
 /** An answer that is not the one hoped for, as opposed to none. */
@@ -28,8 +32,8 @@ export type HammeredControlApi = {
   createProject(name: string): Promise<string>;
   /** A whole deploy: begin, upload, finish. @throws when any of it fails. */
   deploy(project: string, text: string, domains: readonly string[]): Promise<FlipResult>;
-  /** Purges what a host of the project shows, mapping and all. @throws when it is refused. */
-  purge(host: HammeredHost, isSoft: boolean): Promise<void>;
+  /** Makes stale what a host shows, mapping and all. @throws when it is refused. */
+  purgeSoftly(host: HammeredHost): Promise<void>;
   /** Ends the process as a crash does, and starts it again with the same database. */
   crash(): Promise<void>;
   close(): Promise<void>;
@@ -74,13 +78,13 @@ export async function startControlApi(options: ControlApiOptions): Promise<Hamme
       return `${project.ref}.${DEPLOY_DOMAIN}`;
     },
     deploy: (project, text, domains) => deploy(pool, project, text, domains),
-    purge: async ({ name, project }, isSoft) => {
-      const body: Purge = { kind: 'domain', host: name, isSoft };
+    purgeSoftly: async ({ name, project }) => {
+      const body: Purge = { kind: 'domain', host: name, isSoft: true };
       await send<PurgeResult>(pool, 'POST', apiPaths.purge(projectName(project)), JSON.stringify(body));
     },
     crash: async () => {
       await program.stop('SIGKILL');
-      program = await launch(env, options.protections);
+      program = await launchAgain(env, options.protections);
     },
     close: async () => {
       await pool.destroy();
@@ -88,6 +92,18 @@ export async function startControlApi(options: ControlApiOptions): Promise<Hamme
       await postgres.close();
     },
   };
+}
+
+/** On the port that it had: again where that was taken meanwhile, which passes. */
+async function launchAgain(...started: Parameters<typeof launch>): Promise<StartedProcess> {
+  for (let left = LAUNCHES; ; left -= 1) {
+    try {
+      return await launch(...started);
+    } catch (error) {
+      if (left === 0 || !messageOf(error).includes('EADDRINUSE')) throw error;
+      await sleep(RELAUNCH_MS);
+    }
+  }
 }
 
 async function launch(

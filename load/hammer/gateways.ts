@@ -2,7 +2,6 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Pool } from 'undici';
 import { messageOf } from '../../core/errors.ts';
 import type { Protections } from '../../cache/protections.ts';
-import { freePort } from '../../test/support/free-port.ts';
 import { startNode } from '../../test/support/process.ts';
 import type { HammeredHost } from './hosts.ts';
 import { sharedNowMs, type Observation, type Oracle } from './oracle.ts';
@@ -13,11 +12,13 @@ import { scrape, sumOf } from '../support/scrape.ts';
 const CLIENTS = 8;
 const LONGEST_PAUSE_MS = 20;
 
+export type Failures = { ofCache: number; ofControlApi: number };
+
 export type HammeredGateway = {
   /** Whether it uses the cache and holds its lease. */
   isWell(): Promise<boolean>;
-  /** Look-ups of domains that the cache did not answer, since the start. */
-  unansweredByCache(): Promise<number>;
+  /** Look-ups of domains that the cache did not answer, and loads of them that failed, since the start. */
+  failures(): Promise<Failures>;
   close(): Promise<void>;
 };
 
@@ -32,11 +33,10 @@ export type GatewayOptions = {
 /** A gateway in a process of its own, and clients that ask it without pause which build each host shows. */
 export async function startGateway(oracle: Oracle, options: GatewayOptions): Promise<HammeredGateway> {
   const { index, hosts, protections } = options;
-  const [port, adminPort] = await Promise.all([freePort(), freePort()]);
   const env = {
     GATEWAY_HOST: '127.0.0.1',
-    GATEWAY_PORT: String(port),
-    GATEWAY_ADMIN_PORT: String(adminPort),
+    GATEWAY_PORT: '0',
+    GATEWAY_ADMIN_PORT: '0',
     GATEWAY_INSTANCE: `gateway-${index}`,
     RUNNER_URL: 'http://127.0.0.1:9',
     ACCESS_LOG: 'false',
@@ -46,7 +46,8 @@ export async function startGateway(oracle: Oracle, options: GatewayOptions): Pro
     protections === undefined
       ? startNode('gateway/main.ts', { env })
       : startNode('load/hammer/gateway-process.ts', { env, args: [JSON.stringify(protections)] });
-  await program.waitFor(/"msg":"gateway listens"/);
+  const [line] = await program.waitFor(/^.*"msg":"gateway listens".*$/m);
+  const { port, adminPort } = JSON.parse(line) as { port: number; adminPort: number };
   const stopAsking = startClients(oracle, { index, hosts, port });
   const adminUrl = `http://127.0.0.1:${adminPort}`;
   return {
@@ -54,8 +55,13 @@ export async function startGateway(oracle: Oracle, options: GatewayOptions): Pro
       const samples = await scrape(adminUrl);
       return sumOf(samples, 'cache_up', {}) === 1 && sumOf(samples, 'cache_lease_held', {}) === 1;
     },
-    unansweredByCache: async () =>
-      sumOf(await scrape(adminUrl), 'cache_lookups_total', { family: 'domain', outcome: 'error' }),
+    failures: async () => {
+      const samples = await scrape(adminUrl);
+      return {
+        ofCache: sumOf(samples, 'cache_lookups_total', { family: 'domain', outcome: 'error' }),
+        ofControlApi: sumOf(samples, 'cache_loads_total', { family: 'domain', outcome: 'failed' }),
+      };
+    },
     close: async () => {
       await stopAsking();
       await stopProcess(program);

@@ -28,7 +28,7 @@ export class Oracle {
   observations = 0;
   marked = 0;
   markedOlder = 0;
-  /** Those of them where nothing but the machine kept the gateway from hearing of the cache in time. */
+  /** Those of them that no wire was cut for: the gateway heard neither of the cache nor of the control API in time. */
   lateOlder = 0;
   /** What went wrong, of each failure. */
   readonly failures: string[] = [];

@@ -85,7 +85,6 @@ export async function buildStage(options: StageOptions): Promise<Stage> {
       lookupProxies,
       gateways,
       cutOff,
-      oracle,
       setCalm: (isCalm) => servers.setCalm(isCalm),
       controlApi,
       leaseMs: LEASE_MS,
