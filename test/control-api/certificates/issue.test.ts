@@ -1,11 +1,16 @@
-import { connect } from 'node:tls';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { request } from 'node:https';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { domainListSchema } from '../../../contracts/control-api-answers.ts';
 import { apiPaths } from '../../../contracts/control-api.ts';
+import { acmeEnv } from '../../support/certificate-world.ts';
+import { talkTo } from '../../support/control-api.ts';
 import { freePort } from '../../support/free-port.ts';
 import { startPebble, type Pebble } from '../../support/pebble.ts';
 import { origan } from '../../support/run-cli.ts';
+import { siteFolder } from '../../support/site-folder.ts';
 import { startSystem, type System } from '../../support/system.ts';
-import { talkTo } from '../../support/control-api.ts';
+
+// From `origan domains add` to an HTTPS request, with every program in a process of its own and a real authority.
 
 let pebble: Pebble;
 let system: System;
@@ -20,18 +25,8 @@ beforeAll(async () => {
       GATEWAY_PORT: String(httpPort),
       HAS_TLS_SERVER: 'true',
       GATEWAY_TLS_PORT: String(tlsPort),
-      TLS_REREAD_AFTER_MS: '200',
     },
-    controlApiEnv: {
-      ENVIRONMENT_KEY: 'ab'.repeat(32),
-      ACME_DIRECTORY_URL: pebble.directoryUrl,
-      ACME_TERMS_AGREED: 'true',
-      ACME_CA_FILE: pebble.caFile,
-      ACME_HTTP_PORT: String(httpPort),
-      ACME_DNS_SERVERS: pebble.dnsServer,
-      ACME_ALLOW_PRIVATE_ADDRESSES: 'true',
-      ACME_LOOK_EVERY_MS: '200',
-    },
+    controlApiEnv: acmeEnv(pebble, pebble, httpPort),
   });
 });
 
@@ -40,30 +35,42 @@ afterAll(async () => {
   await pebble?.close();
 });
 
-describe('a domain', () => {
-  test('has a certificate soon after it was added', async () => {
+test('a domain that is added serves HTTPS with a certificate that the authority’s root verifies', async () => {
+  const run = async (...args: string[]): Promise<string> => {
     const env = { ORIGAN_API_URL: system.controlApi.url, ORIGAN_TOKEN: system.token };
-    const api = talkTo(system.controlApi.url);
-    await api.send('POST', apiPaths.projects(), { name: 'site' }, system.token);
-    const added = await origan(['domains', 'add', 'www.shop.test', '--project', 'site'], { env });
-    expect(added.code, added.err).toBe(0);
-    await expect
-      .poll(
-        async () => {
-          const listed = await origan(['domains', 'ls', '--project', 'site', '--json'], { env });
-          return JSON.parse(listed.out).domains[0]?.certificate;
-        },
-        { timeout: 20_000 },
-      )
-      .toMatchObject({ state: 'issued' });
-    const ca = await pebble.root();
-    const subject = await new Promise((resolve, reject) => {
-      const socket = connect({ host: '127.0.0.1', port: tlsPort, servername: 'www.shop.test', ca }, () => {
-        resolve(socket.getPeerX509Certificate()?.subjectAltName);
-        socket.end();
-      });
-      socket.once('error', reject);
-    });
-    expect(subject).toBe('DNS:www.shop.test');
-  });
+    const { code, out, err } = await origan([...args, '--project', 'site'], { env });
+    expect(code, err).toBe(0);
+    return out;
+  };
+  await talkTo(system.controlApi.url).send('POST', apiPaths.projects(), { name: 'site' }, system.token);
+  await run('deploy', await siteFolder({ 'index.html': '<p>over TLS' }));
+  const added = await run('domains', 'add', 'www.shop.test');
+  expect(added).toContain('Its certificate is ordered once its DNS points here');
+  expect(await run('domains', 'add', '*.shop.test')).toContain(
+    'No certificate is ordered for it: A wildcard',
+  );
+  const listed = async (): Promise<string | undefined> => {
+    const { domains } = domainListSchema.parse(JSON.parse(await run('domains', 'ls', '--json')));
+    return domains.find(({ host }) => host === 'www.shop.test')?.certificate?.state;
+  };
+  await expect.poll(listed).toBe('issued');
+  expect(await get('www.shop.test', await pebble.root())).toEqual({ status: 200, text: '<p>over TLS' });
+  const table = await run('domains', 'ls');
+  expect(table).toMatch(/^URL .* CERTIFICATE$/m);
+  expect(table).toMatch(/^https:\/\/www\.shop\.test .* issued, ends 20\d\d-\d\d-\d\d$/m);
+  expect(table).toMatch(/^ {2}\*\.shop\.test: A wildcard cannot be proved over HTTP/m);
 });
+
+function get(host: string, ca: string): Promise<{ status: number | undefined; text: string }> {
+  return new Promise((resolve, reject) => {
+    request({ host: '127.0.0.1', port: tlsPort, servername: host, headers: { Host: host }, ca }, (answer) => {
+      let text = '';
+      answer
+        .setEncoding('utf8')
+        .on('data', (chunk: string) => (text += chunk))
+        .on('end', () => resolve({ status: answer.statusCode, text }));
+    })
+      .once('error', reject)
+      .end();
+  });
+}
