@@ -38,6 +38,10 @@ function isAlive(pid: number): boolean {
 }
 
 function remove(path: string): void {
-  // A program that is just ending may write once more while its directory is emptied.
-  rmSync(path, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
+  try {
+    // A program that is just ending may write once more while its directory is emptied.
+    rmSync(path, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
+  } catch {
+    // Somebody else's, or still written to: no reason for a run to fail, and the next one tries again.
+  }
 }
