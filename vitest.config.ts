@@ -9,10 +9,11 @@ const config: ViteUserConfig = defineConfig({
     globalSetup: 'test/support/temp-root.ts',
     pool: 'forks',
     maxWorkers: 2,
-    testTimeout: 60_000,
-    hookTimeout: 120_000,
+    // For a test that hangs, not for one on a machine that is busy: some start several programs one after the other.
+    testTimeout: 180_000,
+    hookTimeout: 240_000,
     // What a test waits for comes when the machine has time for it: a test's own limit is the limit.
-    expect: { poll: { timeout: 50_000 } },
+    expect: { poll: { timeout: 120_000 } },
   },
 });
 

@@ -298,7 +298,7 @@ const rows: readonly (readonly [command: string, cases: () => Case[]])[] = [
 ];
 
 // Several at a time: most of a case is the wait for a server that is not there.
-vi.setConfig({ testTimeout: 300_000, maxConcurrency: 3 });
+vi.setConfig({ testTimeout: 600_000, maxConcurrency: 3 });
 test.concurrent.each(rows)('origan %s says what is wrong in one message', async (_command, cases) => {
   for (const given of cases()) {
     await checkProgram(given);

@@ -215,9 +215,7 @@ describe('changes take effect at once, on every control API', () => {
     expect([...statuses]).toEqual([200]);
     statuses.clear();
     for (const way of ways) way.refuse();
-    await expect
-      .poll(() => caches.map((cache) => cache.state()), { timeout: 20_000 })
-      .toEqual(['down', 'down']);
+    await expect.poll(() => caches.map((cache) => cache.state())).toEqual(['down', 'down']);
     await first.send('DELETE', adminPaths.member('default', user.name));
     await look();
     for (const way of ways) way.allow();
@@ -225,7 +223,7 @@ describe('changes take effect at once, on every control API', () => {
     while (caches.some((cache) => cache.state() !== 'up')) await look();
     for (let round = 0; round < 20; round += 1) await look();
     expect([...statuses]).toEqual([404]);
-    await expect.poll(() => permissionsInCache(user), { timeout: 20_000 }).toMatchObject({ isMember: false });
+    await expect.poll(() => permissionsInCache(user)).toMatchObject({ isMember: false });
     await look();
     expect([...statuses]).toEqual([404]);
   });
@@ -233,11 +231,11 @@ describe('changes take effect at once, on every control API', () => {
   describe('also when only the one that makes the change cannot reach the cache server', () => {
     beforeEach(async () => {
       ways[0]?.refuse();
-      await expect.poll(() => caches[0]?.state(), { timeout: 20_000 }).toBe('down');
+      await expect.poll(() => caches[0]?.state()).toBe('down');
     });
     afterEach(async () => {
       ways[0]?.allow();
-      await expect.poll(() => caches[0]?.state(), { timeout: 20_000 }).toBe('up');
+      await expect.poll(() => caches[0]?.state()).toBe('up');
     });
 
     it.each([
@@ -253,7 +251,7 @@ describe('changes take effect at once, on every control API', () => {
       for (let round = 0; round < 20; round += 1) expect((await look()).status).toBe(refused);
       // And it tells the cache in place of the one that cannot.
       await expect
-        .poll(() => permissionsInCache(user), { timeout: 20_000 })
+        .poll(() => permissionsInCache(user))
         .toMatchObject(what === 'a token' ? { isKnown: false } : { isMember: false });
       expect(caches[0]?.state()).toBe('down');
       for (let round = 0; round < 20; round += 1) expect((await look()).status).toBe(refused);

@@ -236,16 +236,13 @@ async function expectNothingLeaks(store: ObjectStore): Promise<void> {
   const kept = await api.send('PATCH', trackPaths.track('site', 'production'), { retention: 0 });
   expect(kept.status).toBe(200);
   await expect
-    .poll(
-      async () => {
-        await api.send('POST', adminPaths.sweep());
-        const { body } = await api.send('GET', apiPaths.deployments('site'));
-        return (body.deployments as Deployment[]).filter(
-          ({ status }) => status === 'pending' || status === 'deploying',
-        );
-      },
-      { timeout: 30_000 },
-    )
+    .poll(async () => {
+      await api.send('POST', adminPaths.sweep());
+      const { body } = await api.send('GET', apiPaths.deployments('site'));
+      return (body.deployments as Deployment[]).filter(
+        ({ status }) => status === 'pending' || status === 'deploying',
+      );
+    })
     .toEqual([]);
   const live = await checkShown(api, store);
   const { body } = await askConfig(api, HOST);

@@ -34,7 +34,7 @@ describe('a deployment with functions', () => {
       { path: '/api', content: 'export default () => new Response("hi")', kind: 'dynamic' },
     ]);
     const key = keys.deploymentMetadata(deployment.id);
-    await expect.poll(() => gateway.peek(key)?.deploymentId, { timeout: 10_000 }).toBe(deployment.id);
+    await expect.poll(() => gateway.peek(key)?.deploymentId).toBe(deployment.id);
   });
 
   it('without functions has nothing to be fetched', async () => {
