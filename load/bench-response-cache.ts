@@ -20,6 +20,8 @@ const STALE = '/stale';
 const CALL = '/call';
 const FILE = '/file.txt';
 const KINDS = [FILE, FRESH, STALE, CALL];
+/** The response to the first one is for it alone, that to the second one for all. */
+const CLIENTS = ['first', 'second'];
 
 async function main(): Promise<void> {
   const options = toRoundOptions(parseArgs({ options: ROUND_FLAGS }).values);
@@ -45,7 +47,7 @@ async function main(): Promise<void> {
 
 /** Answers the refresh of what is stale never: it is under way for as long as the gateway waits. */
 async function startFunction(): Promise<Listening> {
-  const seen = new Set<string>();
+  const calls = new Map<string, number>();
   const lifetimes: Record<string, string> = {
     [FRESH]: 'max-age=86400',
     [STALE]: 'max-age=1, stale-while-revalidate=86400',
@@ -54,8 +56,9 @@ async function startFunction(): Promise<Listening> {
   return listen(
     createServer((request, response) => {
       const path = request.url ?? '';
-      if (path === STALE && seen.has(path)) return;
-      seen.add(path);
+      const earlier = calls.get(path) ?? 0;
+      if (path === STALE && earlier >= CLIENTS.length) return;
+      calls.set(path, earlier + 1);
       response.writeHead(200, {
         'Cache-Control': lifetimes[path] ?? 'no-store',
         'Content-Type': 'text/plain',
@@ -65,11 +68,14 @@ async function startFunction(): Promise<Listening> {
   );
 }
 
-/** Fills the cache, and waits for the second after which the stale one is stale. */
+/** Fills the cache, for everybody, and waits for the second after which the stale one is stale. */
 async function prepare(port: number): Promise<void> {
   for (const path of KINDS) {
-    const { status, body } = await ask({ port, host: FUNCTION_HOST, path });
-    if (status !== 200 || body.length !== BODY.length) throw new Error(`${path} answers ${status}`);
+    for (const client of CLIENTS) {
+      const headers = { 'x-client': client };
+      const { status, body } = await ask({ port, host: FUNCTION_HOST, path, headers });
+      if (status !== 200 || body.length !== BODY.length) throw new Error(`${path} answers ${status}`);
+    }
   }
   await new Promise((resolve) => setTimeout(resolve, 1500));
 }
