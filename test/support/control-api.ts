@@ -104,6 +104,8 @@ function sorted(value: unknown): unknown {
   );
 }
 
+const TIMEOUT_MS = 3000;
+
 /** A client of a cache server for one control API or gateway; `holdsLease` makes it a gateway's. */
 export async function connectCache(
   server: Pick<CacheServer, 'url'>,
@@ -112,7 +114,8 @@ export async function connectCache(
   const target = parseCacheUrl(server.url);
   if (target === undefined) throw new Error('the cache server has no usable URL');
   const parts = { log: silentLogger(), registry: createRegistry(), ...options };
-  const cache = openCache(defaultCacheConfig({ target }), parts);
+  // A service would rather go on without an answer; a test wants it, however busy the machine is.
+  const cache = openCache(defaultCacheConfig({ target, timeoutMs: TIMEOUT_MS }), parts);
   await cache.connect();
   return cache;
 }
