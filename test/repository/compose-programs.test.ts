@@ -50,7 +50,8 @@ async function variablesOf(program: string): Promise<Set<string>> {
   const imported = sources.flatMap((text) =>
     Array.from(text.matchAll(/'(?:\.\.\/)+([a-z-]+\/config\.ts)'/g)),
   );
-  const configs = new Set([`${program}/config.ts`, ...imported.map((match) => match[1] ?? '')]);
+  const own = files.filter((file) => file.endsWith('/config.ts'));
+  const configs = new Set([...own, ...imported.map((match) => match[1] ?? '')]);
   const texts = await Promise.all([...configs].map((file) => readFile(join(REPOSITORY, file), 'utf8')));
   return new Set(
     texts.flatMap((text) =>

@@ -51,8 +51,8 @@ const composeFile: z.ZodType<Compose> = z.object({
 });
 
 /**
- * A compose file with its variables filled in as compose does it (`${NAME:?}`); values are made up, each of its
- * own and of the form that its name asks for. `raw` is the file before that.
+ * A compose file with its variables filled in as compose does it: `${NAME:-default}` with its default, `${NAME:?}` with
+ * values that are made up, each of its own and of the form that its name asks for. `raw` is the file before that.
  */
 export async function readCompose(
   file: string,
@@ -60,7 +60,9 @@ export async function readCompose(
   const text = await readFile(join(REPOSITORY, file), 'utf8');
   const variables = new Set(Array.from(text.matchAll(/\$\{([A-Z_]+):\?\}/g), (match) => match[1] ?? ''));
   const values = new Map([...variables].map((name, index) => [name, exampleOf(name, index)]));
-  const filled = text.replaceAll(/\$\{([A-Z_]+):\?\}/g, (_, name: string) => values.get(name) ?? '');
+  const filled = text
+    .replaceAll(/\$\{[A-Z_]+:-([^}]*)\}/g, '$1')
+    .replaceAll(/\$\{([A-Z_]+):\?\}/g, (_, name: string) => values.get(name) ?? '');
   const read = (content: string): Compose => composeFile.parse(parse(content, { merge: true }));
   return { ...read(filled), raw: read(text), variables: [...variables] };
 }
