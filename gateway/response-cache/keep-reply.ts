@@ -151,7 +151,10 @@ export function selectedBy({ selecting }: Asked, { varyNames }: Judgement): Sele
   return { varyNames, variant: variantKey(varyNames, selecting) };
 }
 
-/** Stores the response, unless nobody can say what is purged: then it is for those who wait for it, and for nobody else. */
+/**
+ * Stores the response, unless nobody can say what is purged: then it is for those who wait for it, and for nobody else.
+ * What was purged while it was asked for is no use to anyone later, and would push out what came after the purge.
+ */
 async function storeWhole(
   { parts, asked, flight, snapshot, reply, times }: Received,
   judgement: Judgement,
@@ -179,7 +182,9 @@ async function storeWhole(
     markers,
     ...times,
   });
-  const shared = isKept ? parts.store.put(asked.address, stored, parts.clock.nowMs()) : undefined;
+  const isOvertaken = isKept && (await parts.store.isPurged(stored));
+  const shared =
+    isKept && !isOvertaken ? parts.store.put(asked.address, stored, parts.clock.nowMs()) : undefined;
   flight.land({ kind: 'stored', stored, status: reply.status });
   await shared;
 }

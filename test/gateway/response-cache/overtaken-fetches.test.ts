@@ -179,6 +179,44 @@ test('a validation that finds it unchanged does not bring it back, nor push out 
   for (const edge of [1, 0]) expect(bodyOf(await rig.get(path, { edge }))).toBe(after);
 });
 
+test.each([
+  ['what has expired is fetched', {}],
+  ['a part of it is fetched', { range: 'bytes=5-6' }],
+])('%s, and what comes too late does not push out what came after the change', async (_what, headers) => {
+  const path = newPath();
+  let answerLate: (() => void) | undefined;
+  let holds = false;
+  const rig = await setUpCache(
+    ({ method, headers: { range } }, response) => {
+      if (method !== 'GET') {
+        response.writeHead(204).end();
+        return;
+      }
+      const whole = `call ${rig.runner.calls.length}`;
+      const fields = { 'Cache-Control': 'max-age=60' };
+      const send = (): void => {
+        if (range === undefined) response.writeHead(200, fields).end(whole);
+        else response.writeHead(206, { ...fields, 'Content-Range': 'bytes 5-6/7' }).end('!!');
+      };
+      if (holds) answerLate = send;
+      else send();
+    },
+    { edges: 2, cacheUrl: server.url, manifest: { profile: 'rfc' } },
+  );
+  await rig.get(path, { edge: 1, headers });
+  rig.clock.advance(61_000);
+  holds = true;
+  const before = rig.get(path, { edge: 1, headers });
+  await waitUntil(() => answerLate !== undefined);
+  holds = false;
+  await rig.get(path, { method: 'PUT', edge: 0 });
+  expect(bodyOf(await rig.get(path, { edge: 0 }))).toBe('call 4');
+  answerLate?.();
+  await before;
+  for (const edge of [1, 0]) expect(bodyOf(await rig.get(path, { edge }))).toBe('call 4');
+  expect(rig.runner.callsOf(path)).toHaveLength(4);
+});
+
 test('HEAD: what it says of an older version is for nobody who asks later, and freshens nothing', async () => {
   const path = newPath();
   const rig = await setUpVersions({
