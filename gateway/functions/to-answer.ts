@@ -1,7 +1,7 @@
 import type { FunctionReply, UpgradeReply } from '../../runner-client/runner-client.ts';
 import type { Answer, Exchange } from '../exchange.ts';
-import { withoutFields } from '../response-cache/header-fields.ts';
-import { FIELDS_FOR_THE_EDGE } from '../response-cache/tags.ts';
+import { withoutFields } from '../header-fields.ts';
+import { FIELDS_FOR_THE_EDGE } from './fields-for-the-edge.ts';
 import { responseHeaders } from './upstream-headers.ts';
 
 /**

@@ -1,6 +1,6 @@
 import type { HeaderList } from '../../runner-client/runner-client.ts';
+import { firstLineOf } from '../header-fields.ts';
 import { deltaOf } from './cache-control.ts';
-import { firstLineOf } from './header-fields.ts';
 import { parseHttpDate } from './http-date.ts';
 
 /** When a response was asked for and when its head arrived: wall clock, milliseconds. */

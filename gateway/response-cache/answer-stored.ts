@@ -2,12 +2,12 @@ import { EdgeError } from '../../core/errors.ts';
 import type { Answer, Exchange } from '../exchange.ts';
 import { matchesWeakly } from '../static/etag.ts';
 import { parseRange, resolveRange } from '../static/ranges.ts';
+import { FIELDS_FOR_THE_EDGE } from '../functions/fields-for-the-edge.ts';
 import { currentAgeMs, dateOf } from './age.ts';
 import { cacheStatusOf, type CacheStatus } from './cache-status.ts';
 import { parseHttpDate } from './http-date.ts';
 import { sliceOf } from './partial.ts';
 import type { StoredResponse } from './stored-response.ts';
-import { FIELDS_FOR_THE_EDGE } from './tags.ts';
 import { isStrong } from './validators.ts';
 
 const LENGTH: ReadonlySet<string> = new Set(['content-length']);

@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream';
 import { finished } from 'node:stream/promises';
 import type { HeaderList } from '../../runner-client/runner-client.ts';
-import { firstLineOf } from './header-fields.ts';
+import { firstLineOf } from '../header-fields.ts';
 
 /** Whether the head is all of a reply: the client has it whole before a body could be held back (see capture.ts). */
 export function isBodiless({ status, headers }: { status: number; headers: HeaderList }): boolean {

@@ -1,8 +1,9 @@
 import { parseDictionary, type Dictionary } from 'structured-headers';
 import type { HeaderList } from '../../runner-client/runner-client.ts';
+import { OWN_TARGETED_FIELD } from '../functions/fields-for-the-edge.ts';
+import { fieldOf } from '../header-fields.ts';
 import { deltaOf, durationOf, parseResponseDirectives, scopeOf } from './cache-control.ts';
 import type { Delta, FieldScope, ResponseDirectives } from './cache-control.ts';
-import { fieldOf } from './header-fields.ts';
 
 /** What governs a response: its directives, and where they were found. */
 export type CachePolicy = {
@@ -11,8 +12,6 @@ export type CachePolicy = {
   isTargeted: boolean;
 };
 
-/** Ours alone: it governs before the one for every CDN, and is taken off before the client. */
-export const OWN_TARGETED_FIELD = 'origan-cdn-cache-control';
 /** The target list of RFC 9213 section 2.2, most specific first. */
 const TARGETED_FIELDS = [OWN_TARGETED_FIELD, 'cdn-cache-control'];
 

@@ -1,7 +1,7 @@
 import type { HeaderList } from '../../runner-client/runner-client.ts';
+import { firstLineOf, hasField } from '../header-fields.ts';
 import { dateOf } from './age.ts';
 import type { CachePolicy } from './cache-policy.ts';
-import { firstLineOf, hasField } from './header-fields.ts';
 import { parseHttpDate } from './http-date.ts';
 import { isHeuristicallyCacheable } from './status-codes.ts';
 

@@ -1,6 +1,6 @@
 import { parseList, type InnerList, type Item } from 'structured-headers';
 import type { HeaderList } from '../../runner-client/runner-client.ts';
-import { fieldOf, firstLineOf } from './header-fields.ts';
+import { fieldOf, firstLineOf } from '../header-fields.ts';
 
 /** RFC 9110 section 9.2.1. Of any other method, known or not, the worst is assumed. */
 const SAFE_METHODS: ReadonlySet<string> = new Set([

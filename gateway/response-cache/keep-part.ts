@@ -1,6 +1,6 @@
 import type { HeaderList } from '../../runner-client/runner-client.ts';
+import { firstLineOf, withoutFields } from '../header-fields.ts';
 import { Capture } from './capture.ts';
-import { firstLineOf, withoutFields } from './header-fields.ts';
 import type { Judgement } from './judge.ts';
 import { judgeReply, markersOf, selectedBy, withDate, type LiveReply, type Received } from './keep-reply.ts';
 import { combine, contentRangeOf, isSameRepresentation, isWhole } from './partial.ts';

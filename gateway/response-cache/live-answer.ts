@@ -1,8 +1,8 @@
 import type { HeaderList } from '../../runner-client/runner-client.ts';
 import type { Answer, Exchange } from '../exchange.ts';
+import { FIELDS_FOR_THE_EDGE } from '../functions/fields-for-the-edge.ts';
+import { withoutFields } from '../header-fields.ts';
 import { cacheStatusOf, type CacheStatus } from './cache-status.ts';
-import { withoutFields } from './header-fields.ts';
-import { FIELDS_FOR_THE_EDGE } from './tags.ts';
 
 /** A reply as it comes: what a miss is answered with. Age and Date are the function's own. */
 export function liveAnswer(

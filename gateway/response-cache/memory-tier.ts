@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache';
+import { fieldOf } from '../header-fields.ts';
 import { dateOf } from './age.ts';
-import { fieldOf } from './header-fields.ts';
 import type { StoredResponse } from './stored-response.ts';
 import { isLanguageWanted, isStrict, variantKey, withoutDigest, type Selecting } from './vary.ts';
 

@@ -1,6 +1,6 @@
 import type { ByteRange } from '../../store/object-store.ts';
 import type { HeaderList } from '../../runner-client/runner-client.ts';
-import { fieldOf } from './header-fields.ts';
+import { fieldOf } from '../header-fields.ts';
 import type { StoredResponse } from './stored-response.ts';
 import { isStrong } from './validators.ts';
 

@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { HeaderList } from '../../runner-client/runner-client.ts';
-import { withoutFields } from './header-fields.ts';
+import { withoutFields } from '../header-fields.ts';
 
 /**
  * Names by which frameworks are told to answer something else than what was asked: no browser sends them, and what comes

@@ -1,8 +1,8 @@
 import type { HeaderList } from '../../runner-client/runner-client.ts';
+import { hasField, withoutFields } from '../header-fields.ts';
 import { initialAgeMs, type Exchanged } from './age.ts';
 import { isShareable, type CachePolicy } from './cache-policy.ts';
 import type { Freshness, Profile } from './freshness.ts';
-import { hasField, withoutFields } from './header-fields.ts';
 import { isOfAddress } from './plain-call.ts';
 import { isHeuristicallyCacheable, isUnderstood } from './status-codes.ts';
 import { validatorsOf } from './validators.ts';

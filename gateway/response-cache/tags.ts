@@ -1,18 +1,10 @@
 import type { HeaderList } from '../../runner-client/runner-client.ts';
-import { OWN_TARGETED_FIELD } from './cache-policy.ts';
-import { linesOf } from './header-fields.ts';
+import { linesOf } from '../header-fields.ts';
 
 const MAX_TAGS = 64;
 const MAX_TAG_BYTES = 16 * 1024;
 const MAX_TAG_LENGTH = 1024;
 const VISIBLE = /^[\x21-\x7e]+$/;
-
-/** Fields that are for this cache alone: clients do not get them. */
-export const FIELDS_FOR_THE_EDGE: ReadonlySet<string> = new Set([
-  'cache-tag',
-  'surrogate-key',
-  OWN_TARGETED_FIELD,
-]);
 
 /**
  * Tags of a response: `Cache-Tag` separated by commas, `Surrogate-Key` by spaces. Compared as they are. Those past the

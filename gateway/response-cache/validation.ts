@@ -1,8 +1,8 @@
 import type { HeaderList } from '../../runner-client/runner-client.ts';
+import { firstLineOf, hasField, withField, withoutFields } from '../header-fields.ts';
 import { parseAge, type Exchanged } from './age.ts';
 import type { CachePolicy } from './cache-policy.ts';
 import type { Freshness } from './freshness.ts';
-import { firstLineOf, hasField, withField, withoutFields } from './header-fields.ts';
 import { toStored, type Markers, type StoredResponse } from './stored-response.ts';
 import { isSameTag, isStrong, validatorsOf } from './validators.ts';
 

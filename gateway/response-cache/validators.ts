@@ -1,5 +1,5 @@
 import type { HeaderList } from '../../runner-client/runner-client.ts';
-import { firstLineOf } from './header-fields.ts';
+import { firstLineOf } from '../header-fields.ts';
 
 /** Validators as they were sent; what is no entity tag is none. */
 export type StoredValidators = { etag: string | undefined; lastModified: string | undefined };

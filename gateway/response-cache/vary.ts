@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import type { HeaderList } from '../../runner-client/runner-client.ts';
+import { fieldOf, hasField, linesOf } from '../header-fields.ts';
 import { splitOutsideQuotes } from './cache-control.ts';
-import { fieldOf, hasField, linesOf } from './header-fields.ts';
 import type { Profile } from './freshness.ts';
 
 /** Names (lower case, sorted) of the request headers that selected a response; `*`: nothing can tell. */

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { policyOf } from '../../../gateway/response-cache/cache-policy.ts';
 import { cacheStatusOf } from '../../../gateway/response-cache/cache-status.ts';
 import { freshnessOf } from '../../../gateway/response-cache/freshness.ts';
-import { fieldOf } from '../../../gateway/response-cache/header-fields.ts';
+import { fieldOf } from '../../../gateway/header-fields.ts';
 import {
   groupsOf,
   invalidatedTargets,

@@ -1,4 +1,4 @@
-import type { HeaderList } from '../../runner-client/runner-client.ts';
+import type { HeaderList } from '../runner-client/runner-client.ts';
 
 /** Field lines of that name (lower case) in the order received. */
 export function linesOf(headers: HeaderList, name: string): string[] {
