@@ -28,7 +28,7 @@ async function main(): Promise<void> {
   const directory = await makeTempDir('bench');
   const runner = await startFunction();
   const gateway = await startFunctionGateway({
-    bucket: directory.path,
+    directory: directory.path,
     runnerPort: runner.port,
     core: SERVER_CORE,
     files: { [FILE]: BODY },

@@ -40,7 +40,7 @@ async function main(): Promise<void> {
   const directory = await makeTempDir('bench');
   const stops = new Map<string, () => void>();
   const runner = await listen(createServer({ requestTimeout: 0 }, (call, reply) => play(call, reply, stops)));
-  const gateway = await startFunctionGateway({ bucket: directory.path, runnerPort: runner.port });
+  const gateway = await startFunctionGateway({ directory: directory.path, runnerPort: runner.port });
   try {
     const isFine =
       options.minutes > 0

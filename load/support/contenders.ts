@@ -1,10 +1,10 @@
-import { mkdir, open, writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { freePort } from '../../test/support/free-port.ts';
-import { startProcess, type StartedProcess, type StartOptions } from '../../test/support/process.ts';
-import { waitUntil } from '../../test/support/wait-until.ts';
+import { startProcess, type StartedProcess } from '../../test/support/process.ts';
 import { ask } from './ask.ts';
 import { findOnPath } from './find-on-path.ts';
+import { startLoggedGateway } from './logged-gateway.ts';
 import { publishOneSite } from './one-site.ts';
 import { pinnedTo } from './pin.ts';
 
@@ -35,10 +35,9 @@ export async function startGatewayContender({ directory, core, body, env }: Sett
   const bucket = join(directory, 'bucket');
   const site = await publishOneSite(bucket, PATH, body);
   const [port, adminPort] = [await freePort(), await freePort()];
-  // To a file, as an installation does: read through a pipe here, the log would cost the generator's core its time.
-  const log = await open(join(directory, 'gateway.log'), 'a');
-  const gateway = startPinned(core, process.execPath, ['gateway/main.ts'], {
-    stderr: log.fd,
+  const gateway = await startLoggedGateway({
+    directory,
+    core,
     env: {
       BUCKET_URL: bucket,
       CONTROL_API_URL: site.url,
@@ -48,18 +47,13 @@ export async function startGatewayContender({ directory, core, body, env }: Sett
       GATEWAY_ADMIN_PORT: String(adminPort),
       ...env,
     },
+    isUp: () => answers({ port, host: HOST, path: PATH }),
   });
-  const isUp = waitUntil(() => answers({ port, host: HOST, path: PATH }));
-  const ended = gateway.exited.then(({ code }) => {
-    throw new Error(`the gateway ended with code ${code}: see ${join(directory, 'gateway.log')}`);
-  });
-  await Promise.race([isUp, ended]);
   const close = async (): Promise<void> => {
-    await gateway.stop();
-    await log.close();
+    await gateway.close();
     await site.close();
   };
-  return { name: 'gateway', pid: gateway.pid, port, host: HOST, path: PATH, close };
+  return { name: 'gateway', pid: gateway.process.pid, port, host: HOST, path: PATH, close };
 }
 
 /** node:http with a constant answer. */
@@ -111,14 +105,9 @@ function nginxConfig(directory: string, port: number): string {
     }`;
 }
 
-function startPinned(
-  core: number,
-  command: string,
-  args: string[],
-  options: Pick<StartOptions, 'env' | 'stderr'> = {},
-): StartedProcess {
+function startPinned(core: number, command: string, args: string[]): StartedProcess {
   const pinned = pinnedTo(core, command, args);
-  return startProcess(pinned.command, { ...options, args: pinned.args });
+  return startProcess(pinned.command, { args: pinned.args });
 }
 
 async function answers(target: Parameters<typeof ask>[0]): Promise<boolean> {

@@ -3,9 +3,10 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { dirname, join } from 'node:path';
 import { freePort } from '../../test/support/free-port.ts';
-import { startProcess, type StartedProcess } from '../../test/support/process.ts';
+import type { StartedProcess } from '../../test/support/process.ts';
+import { ask } from './ask.ts';
 import { listen, type Listening } from './listen.ts';
-import { pinnedTo } from './pin.ts';
+import { startLoggedGateway } from './logged-gateway.ts';
 
 /** Host of the one site that the gateway shows. */
 export const FUNCTION_HOST = 'bench.example';
@@ -16,42 +17,44 @@ export type FunctionGateway = { port: number; process: StartedProcess; close(): 
 /**
  * The whole gateway in front of one function that takes every path.
  *
+ * @param directory where its bucket and its log are.
  * @param files static files beside it: path of the URL -> content.
  * @param core the one core that it runs on; undefined: wherever the system likes.
  * @param env added to the gateway's own environment.
  */
 export async function startFunctionGateway(options: {
-  bucket: string;
+  directory: string;
   runnerPort: number;
   core?: number;
   files?: Readonly<Record<string, Buffer>>;
   env?: Readonly<Record<string, string>>;
 }): Promise<FunctionGateway> {
   const files = Object.entries(options.files ?? {});
-  for (const [path, content] of files) await writeObject(options.bucket, path, content);
+  const bucket = join(options.directory, 'bucket');
+  await mkdir(bucket, { recursive: true });
+  for (const [path, content] of files) await writeObject(bucket, path, content);
   const controlApi = await startControlApi(files.map(toResource));
-  const port = await freePort();
-  const { command, args } =
-    options.core === undefined
-      ? { command: process.execPath, args: ['gateway/main.ts'] }
-      : pinnedTo(options.core, process.execPath, ['gateway/main.ts']);
+  const [port, adminPort] = [await freePort(), await freePort()];
   const env = {
-    BUCKET_URL: options.bucket,
+    BUCKET_URL: bucket,
     CONTROL_API_URL: `http://127.0.0.1:${controlApi.port}`,
     RUNNER_URL: `http://127.0.0.1:${options.runnerPort}`,
     GATEWAY_HOST: '127.0.0.1',
     GATEWAY_PORT: String(port),
-    GATEWAY_ADMIN_PORT: '0',
+    GATEWAY_ADMIN_PORT: String(adminPort),
     DRAIN_TIMEOUT_MS: '0',
     ...options.env,
   };
-  const gateway = startProcess(command, { args, env });
-  await gateway.waitFor(/gateway listens/);
+  const isUp = async (): Promise<boolean> => {
+    const reply = await ask({ port: adminPort, host: '127.0.0.1', path: '/readyz' }).catch(() => undefined);
+    return reply?.status === 200;
+  };
+  const gateway = await startLoggedGateway({ directory: options.directory, core: options.core, env, isUp });
   const close = async (): Promise<void> => {
-    await gateway.stop();
+    await gateway.close();
     await controlApi.close();
   };
-  return { port, process: gateway, close };
+  return { port, process: gateway.process, close };
 }
 
 async function writeObject(bucket: string, path: string, content: Buffer): Promise<void> {
