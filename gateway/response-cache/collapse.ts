@@ -38,13 +38,18 @@ export class Flight {
   #land: (landing: Landing) => void = () => {};
   #announce: (selected: Selected) => void = () => {};
   readonly isBackground: boolean;
+  /** Whether whoever asks from now on may have what it brings. */
+  isOpen: boolean;
   #waiters = 0;
   #hasClient = true;
   #hasLanded = false;
 
-  /** @param options `isBackground`: no client waits for the response itself, and none that leaves ends the call. */
-  constructor(options: { isBackground: boolean }) {
+  /**
+   * @param options `isBackground`: no client waits for the response itself, and none that leaves ends the call. `variant`: others may join.
+   */
+  constructor(options: { isBackground: boolean; variant?: string }) {
     this.isBackground = options.isBackground;
+    this.isOpen = options.variant !== undefined;
     this.landing = new Promise((resolve) => {
       this.#land = resolve;
     });
@@ -112,7 +117,7 @@ export class Flight {
 }
 
 /** `variant`: what the response is selected by, where others may wait for it; undefined: it is for one request alone. */
-type Tracked = { readonly flight: Flight; readonly variant: string | undefined; isOpen: boolean };
+type Tracked = { readonly flight: Flight; readonly variant: string | undefined };
 
 /** The calls under way, by address. */
 export class Flights {
@@ -121,7 +126,7 @@ export class Flights {
   /** The call under way that may be joined: one that nobody wanted any more is about to fail. */
   get(address: string, variant: string): Flight | undefined {
     for (const each of this.#tracked.get(address) ?? []) {
-      if (each.isOpen && each.variant === variant && !each.flight.signal.aborted) return each.flight;
+      if (each.flight.isOpen && each.variant === variant && !each.flight.signal.aborted) return each.flight;
     }
     return undefined;
   }
@@ -129,7 +134,7 @@ export class Flights {
   /** Begins a flight; with a `variant`, others may join it until it has landed. */
   begin(address: string, options: { variant?: string; isBackground: boolean }): Flight {
     const flight = new Flight(options);
-    const tracked = { flight, variant: options.variant, isOpen: options.variant !== undefined };
+    const tracked = { flight, variant: options.variant };
     const others = this.#tracked.get(address);
     if (others === undefined) this.#tracked.set(address, new Set([tracked]));
     else others.add(tracked);
@@ -139,7 +144,7 @@ export class Flights {
 
   /** What is being asked for may be out of date when it comes: whoever asks from now on does not wait for it. */
   letNobodyJoin(address: string): void {
-    for (const each of this.#tracked.get(address) ?? []) each.isOpen = false;
+    for (const { flight } of this.#tracked.get(address) ?? []) flight.isOpen = false;
   }
 
   /** Calls under way that were begun for others too. */

@@ -13,12 +13,18 @@ import { passThrough } from './pass-through.ts';
 import type { Found } from './response-store.ts';
 import { reuseOf, type Reuse } from './reuse.ts';
 import { flightVariant } from './share-call.ts';
+import type { StoredResponse } from './stored-response.ts';
 import { wayOf } from './way-of.ts';
 
 export type ServeParts = ForwardParts & { trustedProxies: TrustedProxies };
+type Serving = ServeParts & {
+  /** What is being refreshed: looked at before anything is worked out, for requests for what is stale come in crowds. */
+  refreshing: WeakMap<StoredResponse, Flight>;
+};
 
 /** Answers requests for functions: from what is stored where RFC 9111 allows it, else by calling them. */
-export function createCachedFunctionCaller(parts: ServeParts): FunctionCaller {
+export function createCachedFunctionCaller(options: ServeParts): FunctionCaller {
+  const parts: Serving = { ...options, refreshing: new WeakMap() };
   // Where memory has never had the answer, asking it on the short way first would only cost.
   const answering = new WeakSet<FunctionResource>();
   return {
@@ -44,7 +50,7 @@ export function createCachedFunctionCaller(parts: ServeParts): FunctionCaller {
   };
 }
 
-async function serve(parts: ServeParts, asked: Asked): Promise<Answer> {
+async function serve(parts: Serving, asked: Asked): Promise<Answer> {
   const standing = await lookUp(parts, asked);
   const known = fromStanding(parts, asked, standing);
   if (known !== undefined) return known;
@@ -56,14 +62,14 @@ async function serve(parts: ServeParts, asked: Asked): Promise<Answer> {
 }
 
 /** The answer, where what is stored may be used; a refresh that it needs begins. */
-function fromStanding(parts: ServeParts, asked: Asked, { found, reuse }: Standing): Answer | undefined {
+function fromStanding(parts: Serving, asked: Asked, { found, reuse }: Standing): Answer | undefined {
   if (found === undefined || (reuse?.kind !== 'fresh' && reuse?.kind !== 'stale')) return undefined;
   if (reuse.kind === 'stale' && reuse.by === 'swr') refreshInBackground(parts, asked, found);
   return fromStored(parts, asked, found, reuse);
 }
 
 function fromStored(
-  { clock }: ServeParts,
+  { clock }: Serving,
   { exchange }: Asked,
   { stored }: Found,
   reuse: Exclude<Reuse, { kind: 'validate' }>,
@@ -74,18 +80,20 @@ function fromStored(
 }
 
 /** One refresh for each key, whoever asks meanwhile; a request that stands alone begins none. */
-function refreshInBackground(parts: ServeParts, asked: Asked, found: Found): void {
-  if (isAlone(asked, found.stored)) return;
+function refreshInBackground(parts: Serving, asked: Asked, found: Found): void {
+  if (parts.refreshing.get(found.stored)?.isOpen === true || isAlone(asked, found.stored)) return;
   const { key } = asked.address;
   const way = wayOf(parts, asked, found);
   const variant = flightVariant(parts, way);
   if (parts.flights.get(key, variant) !== undefined) return;
   const flight = parts.flights.begin(key, { variant, isBackground: true });
+  parts.refreshing.set(found.stored, flight);
+  void flight.landing.then(() => (flight.isOpen = false));
   void refresh(parts, { asked, way }, found, flight);
 }
 
 async function refresh(
-  parts: ServeParts,
+  parts: Serving,
   { asked, way }: { asked: Asked; way: Asked },
   found: Found,
   flight: Flight,
@@ -101,7 +109,7 @@ async function refresh(
 }
 
 /** Whether another gateway has been faster: then its response is this one's too. */
-async function isRefreshedElsewhere(parts: ServeParts, asked: Asked, flight: Flight): Promise<boolean> {
+async function isRefreshedElsewhere(parts: Serving, asked: Asked, flight: Flight): Promise<boolean> {
   const other = await parts.store.findShared(asked.address, asked.selecting);
   if (other.kind === 'none' || other.stored.partial !== undefined) return false;
   const { stored, isSoftPurged } = other;
