@@ -158,6 +158,7 @@ export class Flights {
 
   async #endWith(address: string, tracked: Tracked): Promise<void> {
     await tracked.flight.landing;
+    tracked.flight.isOpen = false;
     const others = this.#tracked.get(address);
     others?.delete(tracked);
     if (others?.size === 0) this.#tracked.delete(address);

@@ -88,7 +88,6 @@ function refreshInBackground(parts: Serving, asked: Asked, found: Found): void {
   if (parts.flights.get(key, variant) !== undefined) return;
   const flight = parts.flights.begin(key, { variant, isBackground: true });
   parts.refreshing.set(found.stored, flight);
-  void flight.landing.then(() => (flight.isOpen = false));
   void refresh(parts, { asked, way }, found, flight);
 }
 
