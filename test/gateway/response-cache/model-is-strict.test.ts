@@ -1,22 +1,18 @@
-import { expect, test, vi } from 'vitest';
+import { expect, test } from 'vitest';
 import type { Asked } from '../../../gateway/response-cache/asked.ts';
 import type { RequestDirectives } from '../../../gateway/response-cache/cache-control.ts';
 import type { CachePolicy } from '../../../gateway/response-cache/cache-policy.ts';
 import type * as markers from '../../../gateway/response-cache/markers.ts';
 import type { HeaderList } from '../../../runner-client/runner-client.ts';
+import { withBreakage, type Breakage } from './with-breakage.ts';
 
-/** One rule of the cache broken: how the module that holds it is changed. */
-type Breakage = {
-  module: string;
-  break: (original: never) => object;
+type SeededBreakage = Breakage & {
   /** A run in which it shows soon. */
   seed?: number;
 };
 
-const ROOT = '../../../gateway/response-cache';
-
 // Each breaks one rule; the model has to notice. What it would not notice it does not test.
-const BREAKAGES: Record<string, Breakage> = {
+const BREAKAGES: Record<string, SeededBreakage> = {
   'responses do not age': {
     module: 'age.ts',
     break: () => ({ currentAgeMs: ({ initialAgeMs }: { initialAgeMs: number }) => initialAgeMs }),
@@ -161,15 +157,10 @@ function breakRequest(change: (directives: RequestDirectives) => RequestDirectiv
 test.each(Object.entries(BREAKAGES))(
   'the model notices: %s',
   async (_rule, breakage) => {
-    const path = `${ROOT}/${breakage.module}`;
-    vi.resetModules();
-    vi.doMock(path, async (importOriginal) => {
-      const original: object = await importOriginal();
-      return { ...original, ...breakage.break(original as never) };
+    await withBreakage(breakage, async () => {
+      const { runModel } = await import('./model/run.ts');
+      await expect(runModel({ seed: breakage.seed ?? 5, steps: 40_000 })).rejects.toThrow('expected');
     });
-    const { runModel } = await import('./model/run.ts');
-    await expect(runModel({ seed: breakage.seed ?? 5, steps: 40_000 })).rejects.toThrow('expected');
-    vi.doUnmock(path);
   },
   120_000,
 );

@@ -1,12 +1,12 @@
-import { expect, test, vi } from 'vitest';
+import { expect, test } from 'vitest';
 import type { Asked } from '../../../gateway/response-cache/asked.ts';
 import { fuzz } from './fuzz/run.ts';
 import { cleanUpAfterEach } from './rig.ts';
+import { withBreakage, type Breakage } from './with-breakage.ts';
 
 cleanUpAfterEach();
 
 const REQUESTS = Number(process.env['FUZZ_REQUESTS'] ?? 30_000);
-const ROOT = '../../../gateway/response-cache';
 
 test('no client receives a byte that another one sent in its headers, or its address', async () => {
   const tally = await fuzz({ seed: 1, requests: REQUESTS });
@@ -29,8 +29,6 @@ function letThrough(name: string): Breakage {
     }),
   };
 }
-
-type Breakage = { module: string; break: (original: never) => object };
 
 // The list of what reaches calls for everybody, and what keeps apart what was not asked for everybody, each broken in one place.
 const BREAKAGES: Record<string, Breakage> = {
@@ -68,15 +66,10 @@ const BREAKAGES: Record<string, Breakage> = {
 test.each(Object.entries(BREAKAGES))(
   'the fuzz test notices when %s',
   async (_rule, breakage) => {
-    const path = `${ROOT}/${breakage.module}`;
-    vi.resetModules();
-    vi.doMock(path, async (importOriginal) => {
-      const original: object = await importOriginal();
-      return { ...original, ...breakage.break(original as never) };
+    const leaks = await withBreakage(breakage, async () => {
+      const { fuzz: brokenFuzz } = await import('./fuzz/run.ts');
+      return (await brokenFuzz({ seed: 1, requests: 20_000 })).leaks;
     });
-    const { fuzz: brokenFuzz } = await import('./fuzz/run.ts');
-    const { leaks } = await brokenFuzz({ seed: 1, requests: 20_000 });
-    vi.doUnmock(path);
     expect(leaks).not.toEqual([]);
   },
   120_000,
