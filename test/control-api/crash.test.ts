@@ -1,4 +1,4 @@
-import { fork, type ChildProcess } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -24,8 +24,9 @@ import {
 } from '../support/control-api.ts';
 import { startPostgres, type PostgresServer } from '../support/postgres.ts';
 import { startHttpProxy } from '../support/http-proxy.ts';
-import { REPOSITORY, startNode } from '../support/process.ts';
+import { startNode } from '../support/process.ts';
 import { makeTempDir, type TempDir } from '../support/temp-dir.ts';
+import { forkCrashing } from './programs/fork-crashing.ts';
 
 const HOST = 'www.crash.example';
 const LOCKS_LEFT_EVERY = 8;
@@ -59,21 +60,11 @@ type Crashing = { child: ChildProcess; api: Pick<TestControlApi, 'url' | 'send'>
 
 /** A process that has loaded everything and starts when it is told to. */
 function forkAhead(): ChildProcess {
-  const child = fork(join(REPOSITORY, 'test/control-api/programs/crashing-control-api.ts'), {
-    env: {
-      PATH: process.env['PATH'],
-      // Some dozens of processes load the same code.
-      NODE_COMPILE_CACHE: join(REPOSITORY, 'node_modules', '.cache', 'origan-tests', 'compiled'),
-      TEST_DATABASE_URL: databaseUrl,
-      TEST_BUCKET: join(dir.path, 'bucket'),
-      TEST_CACHE_URL: cacheServer.url,
-      CONTROL_API_PORT: '0',
-      CONTROL_API_ADMIN_PORT: '0',
-      CONTROL_API_TOKEN: TEST_TOKEN,
-      ORIGAN_DEPLOY_DOMAIN: 'example.app',
-      ORIGAN_STATE_DIR: dir.path,
-      SWEEP_INTERVAL_MS: '0',
-    },
+  const child = forkCrashing({
+    databaseUrl,
+    bucket: join(dir.path, 'bucket'),
+    cacheUrl: cacheServer.url,
+    stateDirectory: dir.path,
   });
   children.add(child);
   child.once('exit', () => children.delete(child));

@@ -1,4 +1,4 @@
-import { fork, type ChildProcess } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { Client } from 'pg';
@@ -10,13 +10,13 @@ import { openStore } from '../../../store/open-store.ts';
 import { startAuthorityProxy, type AuthorityProxy } from '../../support/authority-proxy.ts';
 import { startCacheServer, type CacheServer } from '../../support/cache-server.ts';
 import { acmeEnv } from '../../support/certificate-world.ts';
-import { talkTo, TEST_TOKEN } from '../../support/control-api.ts';
+import { talkTo } from '../../support/control-api.ts';
 import { startGatewayProcess, type GatewayProcess } from '../../support/gateway-process.ts';
 import { startPebble, type Pebble } from '../../support/pebble.ts';
 import { startPostgres, type PostgresServer } from '../../support/postgres.ts';
-import { REPOSITORY } from '../../support/process.ts';
 import { makeTempDir, type TempDir } from '../../support/temp-dir.ts';
 import { waitUntil } from '../../support/wait-until.ts';
+import { forkCrashing } from '../programs/fork-crashing.ts';
 
 // A control API that kills itself before its n-th effect on database or bucket, for every n of a renewal. Between, readers
 // that begin with nothing in memory, as a gateway that just started, read the bucket all the time.
@@ -57,22 +57,12 @@ afterAll(async () => {
 const bucket = (): string => join(temp.path, 'bucket');
 
 function forkAhead(): ChildProcess {
-  const child = fork(join(REPOSITORY, 'test/control-api/programs/crashing-control-api.ts'), {
-    env: {
-      PATH: process.env['PATH'],
-      NODE_COMPILE_CACHE: join(REPOSITORY, 'node_modules', '.cache', 'origan-tests', 'compiled'),
-      TEST_DATABASE_URL: databaseUrl,
-      TEST_BUCKET: bucket(),
-      TEST_CACHE_URL: cacheServer.url,
-      CONTROL_API_PORT: '0',
-      CONTROL_API_ADMIN_PORT: '0',
-      CONTROL_API_TOKEN: TEST_TOKEN,
-      ORIGAN_DEPLOY_DOMAIN: 'example.app',
-      ORIGAN_STATE_DIR: temp.path,
-      SWEEP_INTERVAL_MS: '0',
-      ...acmeEnv(authority, pebble, gateway.port),
-      ACME_MAX_ORDERS_PER_HOUR: '1000',
-    },
+  const child = forkCrashing({
+    databaseUrl,
+    bucket: bucket(),
+    cacheUrl: cacheServer.url,
+    stateDirectory: temp.path,
+    env: { ...acmeEnv(authority, pebble, gateway.port), ACME_MAX_ORDERS_PER_HOUR: '1000' },
   });
   children.add(child);
   child.once('exit', () => children.delete(child));
