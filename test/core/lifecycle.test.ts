@@ -56,7 +56,7 @@ describe('a program', () => {
     program.child.kill('SIGTERM');
     program.child.stdin?.end();
     expect(await program.exited).toEqual({ code: 0, signal: null });
-    expect(program.stdout()).toBe('starting\nclosed\n');
+    expect(program.stdout()).toBe('starting\nstarted\nclosed first\n');
   });
 
   test('that cannot start prints one message and exits with 1', async () => {

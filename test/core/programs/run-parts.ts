@@ -71,7 +71,7 @@ const starts: Record<string, () => Promise<Closable>> = {
   'starts-slowly': async () => {
     say('starting');
     await once(process.stdin.resume(), 'end');
-    return { close: async () => say('closed') };
+    return program([part('first')]);
   },
 };
 
