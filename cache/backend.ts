@@ -34,12 +34,12 @@ export type Backend = {
   ): Promise<'stored' | 'older-revision' | 'purged-meanwhile'>;
   /**
    * Claims the next load of `name`, unless somebody holds a claim that has not run out. `isVacant`: nothing at all stood
-   * there a moment ago, so that a claim is refused if something does now.
+   * there a moment ago, so that a claim is refused if an entry does now. `replaced`: claimed, in place of what was no entry.
    */
   claim(
     name: string,
     claim: { token: string; nowMs: number; untilMs: number; isVacant: boolean },
-  ): Promise<boolean>;
+  ): Promise<'claimed' | 'replaced' | 'taken'>;
   /** Gives up a claim after a load that failed, so that the next one need not wait for it to run out. */
   unclaim(name: string, token: string): Promise<void>;
   /**

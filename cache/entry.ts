@@ -26,6 +26,9 @@ export const NO_CLAIM: string = '-'.repeat(TOKEN_LENGTH) + '0'.repeat(13);
 export const UNKNOWN_INCARNATION = '????????';
 const NEVER_MS = 9_999_999_999_999;
 
+/** Where a header has digits: a damaged one must not become an age or a revision that is no number. */
+const NUMBERS = /^.{4}\d{20}.{9}\d{45}/s;
+
 /** value; negative entry; tombstone of a purge; claim: nothing stored yet, somebody is loading it. */
 export type EntryKind = 'value' | 'negative' | 'tombstone' | 'claim';
 
@@ -97,6 +100,7 @@ export function decodeHead(bytes: Buffer): EntryHead | undefined {
   const text = bytes.toString('latin1', 0, HEADER_BYTES);
   const kind = LETTER_KINDS[text.charAt(2)];
   if (kind === undefined || !text.startsWith('o1')) return undefined;
+  if (!NUMBERS.test(text)) return undefined;
   const letter = text.charAt(3);
   const freshUntilMs = Number(text.slice(FRESH_UNTIL_AT, LOAD_MS_AT));
   return {

@@ -258,12 +258,14 @@ export class Resolver {
 
   /** The right to store what is loaded next; undefined when somebody else has it, or the cache cannot be asked. */
   async #claim(key: CacheKey<unknown>, isVacant = false): Promise<string | undefined> {
-    const { backend, clock, config } = this.#options;
+    const { backend, clock, config, statistics } = this.#options;
     const token = newToken();
     const nowMs = clock.nowMs();
     try {
       const untilMs = nowMs + config.loadHardMs + config.timeoutMs;
-      return (await backend.claim(key.name, { token, nowMs, untilMs, isVacant })) ? token : undefined;
+      const reply = await backend.claim(key.name, { token, nowMs, untilMs, isVacant });
+      if (reply === 'replaced') statistics.family(key.family.name).unparsable += 1;
+      return reply === 'taken' ? undefined : token;
     } catch {
       // Not stored then; the failure is counted by the connection.
       return undefined;

@@ -23,7 +23,8 @@ export function memoryBackend(server: MemoryServer): Backend {
       return 'stored';
     },
     fill: async (name, entry, options) => server.fill(name, entry, options),
-    claim: async (name, claim) => server.claim(name, claimMarker(claim, server.incarnation), claim),
+    claim: async (name, claim) =>
+      server.claim(name, claimMarker(claim, server.incarnation), claim) ? 'claimed' : 'taken',
     unclaim: async (name, token) => server.unclaim(name, token),
     purge: async (name, tombstone, options) => server.purge(name, tombstone, options),
     replace: async (name, entry, options) => server.replace(name, entry, options),

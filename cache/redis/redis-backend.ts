@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { messageOf } from '../../core/errors.ts';
 import type { Backend, ListBackend, ListNumbering, LockBackend } from '../backend.ts';
 import { claimMarker } from '../claim-marker.ts';
 import { encodeClaim, HEADER_BYTES } from '../entry.ts';
@@ -12,6 +13,7 @@ import { ServerLink, type LinkOptions } from './server-link.ts';
 const FENCE_TTL_MS = 30 * 24 * 3_600_000;
 /** A timer may fire so much early. */
 const TIMER_SLACK_MS = 1;
+const CLAIM_REPLIES = { '0': 'taken', '1': 'claimed', '2': 'replaced' } as const;
 const FILL_REPLIES = { '1': 'stored', '0': 'older-revision', '-1': 'purged-meanwhile' } as const;
 
 /** The backend contract over Redis' protocol: Dragonfly, Valkey, Redis; single, cluster or behind Sentinel. */
@@ -49,9 +51,9 @@ function entryCommands(link: ServerLink, names: KeyNames, isCluster: boolean): E
   const readBatched = (name: string): Promise<Buffer | undefined> => batch.read(physical(name));
   const readHead = async (name: string): Promise<Buffer | undefined> => {
     const head = await link.runRepeatable('getrange', physical(name), (client) =>
-      client.getrangeBuffer(physical(name), 0, HEADER_BYTES - 1),
+      client.getrangeBuffer(physical(name), 0, HEADER_BYTES - 1).catch(noneOfOurs),
     );
-    return head.length === 0 ? undefined : head;
+    return head?.length === 0 ? undefined : head;
   };
   return {
     read: isCluster
@@ -120,11 +122,12 @@ function compareCommands(
         const reply = await link.run('set', physical(name), (client) =>
           client.set(physical(name), marker, 'PX', ttlMs, 'NX'),
         );
-        return reply === 'OK';
+        if (reply === 'OK') return 'claimed';
+        // Taken, or what stands there is of another type, which a read does not tell from nothing.
       }
       const nowText = String(claim.nowMs).padStart(13, '0');
-      const args = [marker, encodeClaim(claim), nowText, ttlMs];
-      return (await run(scripts.CLAIM, name, args)) === 1;
+      const args = [marker, encodeClaim(claim), nowText, ttlMs, claim.isVacant ? '1' : '0'];
+      return CLAIM_REPLIES[String(await run(scripts.CLAIM, name, args)) as keyof typeof CLAIM_REPLIES];
     },
     unclaim: async (name, token) => {
       await run(scripts.UNCLAIM, name, [token]);
@@ -136,6 +139,12 @@ function compareCommands(
     replace: async (name, entry, { ttlMs, stamp }) =>
       (await run(scripts.REPLACE, name, [entry, Math.ceil(ttlMs), stamp])) === 1,
   };
+}
+
+/** A key of another type holds no entry. */
+function noneOfOurs(error: unknown): undefined {
+  if (!messageOf(error).startsWith('WRONGTYPE')) throw error;
+  return undefined;
 }
 
 async function readMany(link: ServerLink, physicalNames: string[]): Promise<(Buffer | undefined)[]> {

@@ -15,10 +15,15 @@ const script = (name: string, lua: string): Script => ({
 // Every key is declared: Dragonfly refuses others, and a cluster finds the slot by them. Offsets are those of
 // entry.ts, and Lua counts from 1. Compared texts are digits of equal width, so that order of text is order of number.
 
+// The header of the entry under the first key. What is none of ours (another type, the plain text that some other program
+// put there) counts as nothing: it can neither outrank a revision nor hold a claim, and whatever is written replaces it.
+const HEAD = `local head = redis.pcall('GETRANGE', KEYS[1], 0, ${HEADER_BYTES - 1})
+if type(head) ~= 'string' or #head < ${HEADER_BYTES} or string.sub(head, 1, 2) ~= 'o1' then head = '' end
+`;
+
 export const WRITE: Script = script(
   'write',
-  `local current = redis.call('GETRANGE', KEYS[1], 8, 23)
-if #current == 16 and current > string.sub(ARGV[1], 9, 24) then return 0 end
+  `${HEAD}if string.sub(head, 9, 24) > string.sub(ARGV[1], 9, 24) then return 0 end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 return 1`,
 );
@@ -26,10 +31,9 @@ return 1`,
 // "There is no such thing" has no revision of its own: it takes over the one that stood there.
 export const FILL: Script = script(
   'fill',
-  `local head = redis.call('GETRANGE', KEYS[1], 8, 32)
-if string.sub(head, 17, 25) ~= ARGV[3] then return -1 end
+  `${HEAD}if string.sub(head, 25, 33) ~= ARGV[3] then return -1 end
 local entry = ARGV[1]
-local floor = string.sub(head, 1, 16)
+local floor = string.sub(head, 9, 24)
 if floor > string.sub(entry, 9, 24) then
   if string.sub(entry, 3, 3) ~= 'n' then return 0 end
   entry = string.sub(entry, 1, 8) .. floor .. string.sub(entry, 25)
@@ -38,23 +42,23 @@ redis.call('SET', KEYS[1], entry, 'PX', ARGV[2])
 return 1`,
 );
 
+// With ARGV[5] it takes only what no entry of ours stands under. Answers 2 where it replaced something that was none.
 export const CLAIM: Script = script(
   'claim',
-  `local claim = redis.call('GETRANGE', KEYS[1], 24, 45)
-if #claim < 22 then
+  `${HEAD}if head == '' then
+  local replaced = redis.call('EXISTS', KEYS[1])
   redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[4])
-  return 1
+  return 1 + replaced
 end
-if string.sub(claim, 10, 22) > ARGV[3] then return 0 end
+if ARGV[5] == '1' or string.sub(head, 34, 46) > ARGV[3] then return 0 end
 redis.call('SETRANGE', KEYS[1], 24, ARGV[2])
 return 1`,
 );
 
 export const UNCLAIM: Script = script(
   'unclaim',
-  `local head = redis.call('GETRANGE', KEYS[1], 2, 32)
-if string.sub(head, 23, 31) ~= ARGV[1] then return 0 end
-if string.sub(head, 1, 1) == 'c' then redis.call('DEL', KEYS[1])
+  `${HEAD}if string.sub(head, 25, 33) ~= ARGV[1] then return 0 end
+if string.sub(head, 3, 3) == 'c' then redis.call('DEL', KEYS[1])
 else redis.call('SETRANGE', KEYS[1], 24, '${NO_CLAIM}') end
 return 1`,
 );
@@ -64,10 +68,9 @@ return 1`,
 // fail for want of memory.
 export const PURGE: Script = script(
   'purge',
-  `local head = redis.call('GETRANGE', KEYS[1], 0, ${HEADER_BYTES - 1})
-local grave = ARGV[1]
+  `${HEAD}local grave = ARGV[1]
 local reply
-if #head == ${HEADER_BYTES} then
+if head ~= '' then
   local kind = string.sub(head, 3, 3)
   local rev = string.sub(head, 9, 24)
   if (kind == 'v' or kind == 'n') and ARGV[3] ~= '0000000000000000' and rev >= ARGV[3] then return 0 end
@@ -94,7 +97,7 @@ return 1`,
 
 export const REPLACE: Script = script(
   'replace',
-  `if redis.call('GETRANGE', KEYS[1], ${STAMP_AT}, ${HEADER_BYTES - 1}) ~= ARGV[3] then return 0 end
+  `${HEAD}if string.sub(head, ${STAMP_AT + 1}) ~= ARGV[3] then return 0 end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 return 1`,
 );
@@ -112,8 +115,8 @@ return 1`,
 
 export const ENSURE: Script = script(
   'ensure',
-  `local current = redis.call('GET', KEYS[1])
-if current then return current end
+  `local current = redis.pcall('GET', KEYS[1])
+if type(current) == 'string' then return current end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 return ARGV[1]`,
 );
@@ -158,7 +161,11 @@ end
 
 export const APPEND: Script = script(
   'append',
-  `${NOW}local newest = redis.call('LINDEX', KEYS[1], -1)
+  `${NOW}local newest = redis.pcall('LINDEX', KEYS[1], -1)
+if type(newest) == 'table' then
+  redis.call('DEL', KEYS[1])
+  newest = nil
+end
 local seq = now
 if newest then seq = tonumber(string.match(newest, '^(%d+)|')) or seq end
 for index = 4, #ARGV do
@@ -172,8 +179,8 @@ return ahead(seq)`,
 
 export const READ_AFTER: Script = script(
   'read-after',
-  `${NOW}local newest = redis.call('LINDEX', KEYS[1], -1)
-if not newest then return {0, {}} end
+  `${NOW}local newest = redis.pcall('LINDEX', KEYS[1], -1)
+if type(newest) ~= 'string' then return {0, {}} end
 local last = tonumber(string.match(newest, '^(%d+)|')) or 0
 local first = tonumber(string.match(redis.call('LINDEX', KEYS[1], 0), '^(%d+)|')) or 1
 last = last - ahead(last)
@@ -187,8 +194,8 @@ return {last, redis.call('LRANGE', KEYS[1], start, stop)}`,
 
 // An epoch ends when its hash is lost (flush, eviction) or when another server process holds the key (restart from
 // a snapshot, failover): what that one knows of leases may be behind.
-const EPOCH = `local epoch = redis.call('HGET', KEYS[1], 'epoch')
-if not epoch or redis.call('HGET', KEYS[1], 'run') ~= ARGV[3] then
+const EPOCH = `local epoch = redis.pcall('HGET', KEYS[1], 'epoch')
+if type(epoch) ~= 'string' or redis.call('HGET', KEYS[1], 'run') ~= ARGV[3] then
   redis.call('DEL', KEYS[1])
   epoch = ARGV[1]
   redis.call('HSET', KEYS[1], 'epoch', epoch, 'since', ARGV[2], 'seq', 0, 'run', ARGV[3])
