@@ -1,11 +1,14 @@
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { request } from 'node:https';
-import { readFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { freePort } from './free-port.ts';
 import { makeCertificates } from './make-certificates.ts';
 import { startProcess, type StartedProcess } from './process.ts';
 import { makeTempDir } from './temp-dir.ts';
+import { waitUntil } from './wait-until.ts';
 
 export type Pebble = {
   directoryUrl: string;
@@ -57,6 +60,7 @@ export async function startPebble(options: PebbleOptions): Promise<Pebble> {
     await started.waitFor(/ACME directory available/).catch((error: unknown) => {
       throw new Error('these tests need pebble: apt-get install -y pebble', { cause: error });
     });
+    await Promise.all([ports.acme, ports.management].map((port) => untilItListens(started, port)));
     return started;
   };
   let running = await launch();
@@ -120,6 +124,7 @@ async function startNameServer(): Promise<NameServer> {
   await started.waitFor(/Starting challenge servers/).catch((error: unknown) => {
     throw new Error('these tests need pebble-challtestsrv: apt-get install -y pebble', { cause: error });
   });
+  await Promise.all([dns, management].map((port) => untilItListens(started, port)));
   const order = async (path: string, body: object): Promise<void> => {
     const answer = await fetch(`http://127.0.0.1:${management}/${path}`, {
       method: 'POST',
@@ -137,6 +142,20 @@ async function startNameServer(): Promise<NameServer> {
     },
     close: async () => void (await started.stop('SIGKILL')),
   };
+}
+
+/** What these programs say of themselves they say before they listen. */
+async function untilItListens(program: StartedProcess, port: number): Promise<void> {
+  await waitUntil(async () => {
+    if (program.child.exitCode !== null) throw new Error(`it ended: ${program.stdout()}${program.stderr()}`);
+    const socket = connect(port, '127.0.0.1');
+    return await once(socket, 'connect')
+      .then(
+        () => true,
+        () => false,
+      )
+      .finally(() => socket.destroy());
+  });
 }
 
 function get(url: string, ca: string): Promise<string> {
