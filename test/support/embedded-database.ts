@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { cp, mkdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -27,7 +27,7 @@ async function fingerprint(): Promise<string> {
 }
 
 async function createTemplate(template: string): Promise<void> {
-  const aside = `${template}.${process.pid}`;
+  const aside = `${template}.${randomUUID()}`;
   await mkdir(CACHE, { recursive: true });
   const options = { url: undefined, directory: aside, poolSize: 1 };
   const database = await openDatabase(options, silentLogger());
@@ -35,7 +35,7 @@ async function createTemplate(template: string): Promise<void> {
   try {
     await rename(aside, template);
   } catch {
-    // Another test file was quicker: its template is as good.
+    // Another test was quicker: its template is as good.
     await rm(aside, { recursive: true, force: true });
   }
 }
