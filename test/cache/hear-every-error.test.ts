@@ -2,7 +2,8 @@ import { Redis } from 'ioredis';
 import { expect, it } from 'vitest';
 import { defaultCacheConfig, parseCacheUrl } from '../../cache/config.ts';
 import { createClient } from '../../cache/redis/clients.ts';
-import { freePort, startCacheServer } from '../support/cache-server.ts';
+import { startCacheServer } from '../support/cache-server.ts';
+import { freePort } from '../support/free-port.ts';
 import { makeCertificates } from '../support/make-certificates.ts';
 import { makeTempDir } from '../support/temp-dir.ts';
 

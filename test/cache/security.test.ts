@@ -6,7 +6,8 @@ import { expect, it } from 'vitest';
 import { defaultCacheConfig, parseCacheUrl, type CacheConfig } from '../../cache/config.ts';
 import { keys } from '../../cache/keys.ts';
 import { openCache } from '../../cache/open-cache.ts';
-import { freePort, startCacheServer } from '../support/cache-server.ts';
+import { startCacheServer } from '../support/cache-server.ts';
+import { freePort } from '../support/free-port.ts';
 import { site } from './cache-conformance.ts';
 import { silentParts, until } from './rigs.ts';
 

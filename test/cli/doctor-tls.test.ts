@@ -1,7 +1,8 @@
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { freePort, startCacheServer, type CacheServer } from '../support/cache-server.ts';
+import { startCacheServer, type CacheServer } from '../support/cache-server.ts';
+import { freePort } from '../support/free-port.ts';
 import { TEST_TOKEN } from '../support/control-api.ts';
 import { prepareDatabase } from '../support/embedded-database.ts';
 import { makeCertificates, type Certificates } from '../support/make-certificates.ts';

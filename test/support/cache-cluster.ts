@@ -1,9 +1,10 @@
 import { Redis } from 'ioredis';
-import { freePort, startCacheServer, type CacheServer } from './cache-server.ts';
+import { startCacheServer, type CacheServer } from './cache-server.ts';
+import { freePort } from './free-port.ts';
 
 const PRIMARIES = 3;
 const SLOTS = 16_384;
-const FORM_TIMEOUT_MS = 30_000;
+const FORM_TIMEOUT_MS = 60_000;
 
 export type CacheCluster = {
   /** As CACHE_URL takes it. */

@@ -4,9 +4,11 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
-import { freePort, startCacheServer, type CacheServer } from './cache-server.ts';
+import { startCacheServer, type CacheServer } from './cache-server.ts';
+import { freePort } from './free-port.ts';
 
-const READY_TIMEOUT_MS = 20_000;
+/** A sentinel that looked before the replica was known looks again after ten seconds. */
+const READY_TIMEOUT_MS = 60_000;
 
 export type SentinelGroup = {
   /** The sentinel, as CACHE_URL takes it. */

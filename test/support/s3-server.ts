@@ -2,6 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { join } from 'node:path';
 import type { S3Config } from '../../store/config.ts';
+import { freePort } from './free-port.ts';
 import { startProcess } from './process.ts';
 import { makeTempDir } from './temp-dir.ts';
 
@@ -40,7 +41,7 @@ export async function startS3Server(options: { bucket?: string; pageSize?: numbe
     const [, port = ''] = await server.waitFor(/listening on (\d+)/);
     return { port, stop: () => server.stop('SIGKILL') };
   };
-  let server = await start('0');
+  let server = await start(String(await freePort()));
   const endpoint = `http://127.0.0.1:${server.port}`;
   const stop = async (): Promise<void> => {
     await server.stop();
