@@ -34,20 +34,33 @@ export type RequestDirectives = {
 
 // RFC 9111 section 1.2.2: what does not fit is taken for 2^31.
 const MAX_DELTA_S = 2_147_483_648;
+/** RFC 9111 sections 5.2.2.4 and 5.2.2.7. */
+const NAMING_FIELDS: ReadonlySet<string> = new Set(['no-cache', 'private']);
 const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 
-/** Names (lower case) and arguments; of a directive that comes twice the first counts (RFC 9111 section 4.2.1). */
+/**
+ * Names (lower case) and arguments. Of a directive that comes twice the first counts (RFC 9111 section 4.2.1), but for those that
+ * name fields: they forbid, and what any of them forbids stays forbidden.
+ */
 export function parseDirectives(value: string): Map<string, string | true> {
   const directives = new Map<string, string | true>();
   for (const part of splitOutsideQuotes(value)) {
     const equals = part.indexOf('=');
     const name = (equals === -1 ? part : part.slice(0, equals)).trim().toLowerCase();
-    if (name === '' || directives.has(name)) continue;
-    directives.set(name, equals === -1 ? true : argumentOf(part.slice(equals + 1)));
+    if (name === '') continue;
     // `max-age =60` is no directive, but whoever wrote it did not mean "no limit": an invalid one.
-    if (equals > 0 && part[equals - 1] === ' ') directives.set(name, '');
+    const isBroken = equals > 0 && part[equals - 1] === ' ';
+    const argument = equals === -1 ? true : isBroken ? '' : argumentOf(part.slice(equals + 1));
+    const before = directives.get(name);
+    if (before === undefined) directives.set(name, argument);
+    else if (NAMING_FIELDS.has(name)) directives.set(name, allFields(before, argument));
   }
   return directives;
+}
+
+/** Without an argument that names fields, all are meant. */
+function allFields(one: string | true, other: string | true): string | true {
+  return one === true || other === true || one === '' || other === '' ? true : `${one},${other}`;
 }
 
 /** RFC 9111 section 5.2.2. */
@@ -105,13 +118,13 @@ export function durationOf(argument: string | number | true | undefined): number
   return typeof delta === 'number' ? delta : 0;
 }
 
-/** Field names of `no-cache="a, b"`; without any that parses it is taken for the form that covers everything. */
+/** Field names of `no-cache="a, b"`; without any, or with one that is none, it is taken for the form that covers everything. */
 export function scopeOf(argument: string | true | undefined): FieldScope {
   if (argument === undefined) return false;
   if (argument === true) return true;
   const names = argument.split(',').map((name) => name.trim().toLowerCase());
-  const fields = names.filter((name) => TOKEN.test(name));
-  return fields.length === 0 ? true : fields;
+  const fields = names.filter((name) => name !== '');
+  return fields.length > 0 && fields.every((name) => TOKEN.test(name)) ? fields : true;
 }
 
 /** Both forms are accepted for every directive (RFC 9111 section 5.2). An argument that is neither is empty. */

@@ -42,16 +42,20 @@ function parseTargeted(value: string | undefined): Dictionary | undefined {
   }
 }
 
-/** Parameters of members are ignored, and so are members of a type that the directive does not have. */
+/**
+ * Parameters of members are ignored, and so are members of a type that the directive does not have; but what forbids, forbids
+ * whatever value it was given, unless that is false.
+ */
 function directivesOf(members: Dictionary): ResponseDirectives {
   const is = (name: string): boolean => members.get(name)?.[0] === true;
+  const forbids = (name: string): boolean => members.has(name) && members.get(name)?.[0] !== false;
   return {
     maxAgeS: integerOf(members, 'max-age'),
     sMaxageS: integerOf(members, 's-maxage'),
-    isNoStore: is('no-store'),
+    isNoStore: forbids('no-store'),
     isPublic: is('public'),
-    isMustRevalidate: is('must-revalidate'),
-    isProxyRevalidate: is('proxy-revalidate'),
+    isMustRevalidate: forbids('must-revalidate'),
+    isProxyRevalidate: forbids('proxy-revalidate'),
     isMustUnderstand: is('must-understand'),
     noCache: fieldsOf(members, 'no-cache'),
     isPrivate: fieldsOf(members, 'private'),
@@ -66,7 +70,8 @@ function integerOf(members: Dictionary, name: string): Exclude<Delta, 'invalid'>
   return delta === 'invalid' ? undefined : delta;
 }
 
+/** Fields stand in a string, as in Cache-Control; without one the directive covers everything. */
 function fieldsOf(members: Dictionary, name: string): FieldScope {
   const value = members.get(name)?.[0];
-  return value === true || typeof value === 'string' ? scopeOf(value) : false;
+  return value === undefined || value === false ? false : scopeOf(typeof value === 'string' ? value : true);
 }

@@ -77,6 +77,18 @@ test.each<[string, HeaderList, object, boolean]>([
     true,
   ],
   [
+    'what forbids as said, whatever its value',
+    [['CDN-Cache-Control', 'max-age=60, private=("a" "b"), no-cache=a, no-store=1, must-revalidate="x"']],
+    { isPrivate: true, noCache: true, isNoStore: true, isMustRevalidate: true },
+    true,
+  ],
+  [
+    'what forbids as not said, where that is said',
+    [['CDN-Cache-Control', 'max-age=60, private=?0, no-cache=?0, must-revalidate=?0']],
+    { isPrivate: false, noCache: false, isMustRevalidate: false },
+    true,
+  ],
+  [
     'parameters ignored',
     [['CDN-Cache-Control', 'max-age=60;x=1, no-store;y']],
     { maxAgeS: 60, isNoStore: true },
