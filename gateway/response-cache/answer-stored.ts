@@ -21,6 +21,17 @@ const NOT_IN_304: ReadonlySet<string> = new Set([
   'content-disposition',
   'content-md5',
 ]);
+/** A 416 is no state of the representation (RFC 9110 section 15.5.17): with a lifetime, the next cache would have it for all. */
+const NOT_IN_416: ReadonlySet<string> = new Set([
+  ...NOT_IN_304,
+  'cache-control',
+  'cdn-cache-control',
+  'content-range',
+  'etag',
+  'expires',
+  'last-modified',
+  'set-cookie',
+]);
 
 /**
  * The answer made from a stored response: whole, the range asked for, or 304 (RFC 9111 sections 4 and 4.3.2, RFC 9110 sections 13.2 and 14.2).
@@ -42,11 +53,19 @@ export function answerStored(
   const totalBytes = sizeOf(stored);
   const resolved = resolveRange(range, totalBytes);
   if (resolved.kind === 'whole') return whole(base);
-  const headers = headersFor(base, OF_THE_WHOLE);
   if (resolved.kind === 'unsatisfiable') {
-    headers.push('Content-Range', `bytes */${totalBytes}`, 'Content-Length', '0');
+    const headers = headersFor(base, NOT_IN_416);
+    headers.push(
+      'Content-Range',
+      `bytes */${totalBytes}`,
+      'Content-Length',
+      '0',
+      'Cache-Control',
+      'no-store',
+    );
     return { status: 416, headers, body: null };
   }
+  const headers = headersFor(base, OF_THE_WHOLE);
   const part = sliceOf(stored, resolved);
   if (part === undefined) throw new EdgeError('INTERNAL', { detail: 'a range that is not stored' });
   headers.push('Content-Range', `bytes ${resolved.start}-${resolved.end}/${totalBytes}`);

@@ -15,6 +15,7 @@ import { markersFor, type Snapshot } from './markers.ts';
 import { speaksToCaches } from './request-headers.ts';
 import type { ResponseStore } from './response-store.ts';
 import type { SharedCache } from './shared-cache.ts';
+import { isOfRequest } from './status-codes.ts';
 import type { Refusal } from './storable.ts';
 import { toStored, type StoredResponse } from './stored-response.ts';
 import { fieldNames, isStrict, variantKey } from './vary.ts';
@@ -203,7 +204,7 @@ export async function markersOf(
 
 /** Whether the next response at the address is likely to be for one client alone, too. */
 function isLasting(why: Refusal, status: number): boolean {
-  if (status >= 500 || status === 304 || status === 206) return false;
+  if (status >= 500 || isOfRequest(status)) return false;
   return why !== 'request-no-store' && why !== 'authorization';
 }
 

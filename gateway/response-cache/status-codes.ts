@@ -10,6 +10,12 @@ const UNDERSTOOD: ReadonlySet<number> = new Set([
   431, 451, 500, 501, 502, 503, 504, 505, 506, 507, 508, 510, 511,
 ]);
 
+/**
+ * Answers to the Range or the conditions of one request, which are in no key: others who ask for the address must not get them, whatever
+ * lifetime they name.
+ */
+const OF_REQUEST: ReadonlySet<number> = new Set([206, 304, 416]);
+
 /** RFC 5861 section 4: what `stale-if-error` covers, beside calls that got no answer. */
 const ERRORS: ReadonlySet<number> = new Set([500, 502, 503, 504]);
 
@@ -20,6 +26,10 @@ export function isHeuristicallyCacheable(status: number): boolean {
 /** Whether `must-understand` lets the response be stored (RFC 9111 section 5.2.2.3). */
 export function isUnderstood(status: number): boolean {
   return UNDERSTOOD.has(status);
+}
+
+export function isOfRequest(status: number): boolean {
+  return OF_REQUEST.has(status);
 }
 
 export function isErrorStatus(status: number): boolean {

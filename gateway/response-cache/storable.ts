@@ -4,7 +4,7 @@ import { initialAgeMs, type Exchanged } from './age.ts';
 import { isShareable, type CachePolicy } from './cache-policy.ts';
 import type { Freshness, Profile } from './freshness.ts';
 import { isOfAddress } from './plain-call.ts';
-import { isHeuristicallyCacheable, isUnderstood } from './status-codes.ts';
+import { isHeuristicallyCacheable, isOfRequest, isUnderstood } from './status-codes.ts';
 import { validatorsOf } from './validators.ts';
 import { varyNamesOf } from './vary.ts';
 
@@ -65,7 +65,7 @@ function refusedByDirectives(
 ): Refusal | undefined {
   const { directives } = policy;
   // Interim, partial and not-modified responses are never stored as they are (sections 3.3 and 4.3.4).
-  if (status < 200 || status === 206 || status === 304) return 'status';
+  if (status < 200 || isOfRequest(status)) return 'status';
   // Section 5.2.2.3: must-understand replaces no-store for a cache that knows the status code.
   if (directives.isMustUnderstand && !isUnderstood(status)) return 'status';
   if (directives.isNoStore && !directives.isMustUnderstand) return 'no-store';

@@ -99,6 +99,52 @@ test.each([
   },
 );
 
+test('a 416 says nothing of the response that it was asked of, and no cache on the way may keep it', async () => {
+  const { get } = await setUpCache((_request, response) => {
+    const about = { 'Content-Type': 'text/plain', 'Content-Language': 'de', 'Content-Disposition': 'inline' };
+    const caching = { 'Cache-Control': 'max-age=60', 'CDN-Cache-Control': 'max-age=60', ETag: '"v"' };
+    const dates = {
+      Expires: 'Sun, 06 Nov 2044 08:49:37 GMT',
+      'Last-Modified': 'Sun, 06 Nov 1994 08:49:37 GMT',
+    };
+    const cors = { 'Access-Control-Allow-Origin': '*', Vary: 'Accept' };
+    response.writeHead(200, { ...about, ...caching, ...dates, ...cors }).end(TEN);
+  });
+  await get('/');
+  const { status, headers } = await get('/', { headers: { range: 'bytes=10-' } });
+  expect([status, headers['cache-control'], headers['content-range']]).toEqual([
+    416,
+    'no-store',
+    'bytes */10',
+  ]);
+  expect(headers).toMatchObject({
+    'access-control-allow-origin': '*',
+    vary: 'Accept',
+    'content-length': '0',
+  });
+  const others = ['content-type', 'content-language', 'content-disposition', 'cdn-cache-control', 'etag'];
+  for (const name of [...others, 'expires', 'last-modified'])
+    expect([name, headers[name]]).toEqual([name, undefined]);
+});
+
+test.each(['safe', 'rfc'] as const)(
+  '%s: the 416 that one client got for its range is not the answer to others',
+  async (profile) => {
+    const { get } = await setUpCache(
+      (request, response) => {
+        const isRanged = request.headers.range !== undefined;
+        const headers = { 'Cache-Control': 'max-age=60', ...(isRanged && { 'Content-Range': 'bytes */10' }) };
+        response.writeHead(isRanged ? 416 : 200, headers).end(isRanged ? '' : TEN);
+      },
+      { manifest: { profile } },
+    );
+    expect((await get('/', { headers: { range: 'bytes=99-' } })).status).toBe(416);
+    const whole = await get('/');
+    expect([whole.status, bodyOf(whole)]).toEqual([200, TEN]);
+    expect(statusOf(await get('/'))).toContain('; hit');
+  },
+);
+
 test('a range of what is stale is cut from the whole that was asked for', async () => {
   const { get, clock, runner } = await setUpCache((_request, response) => {
     response.writeHead(200, { 'Cache-Control': 'max-age=10, stale-if-error=60' }).end(TEN);

@@ -77,10 +77,10 @@ describe('what a response says (RFC 9111 section 3)', () => {
 });
 
 describe('status codes', () => {
-  test('any final one with an explicit lifetime, but for partial and not-modified ones', () => {
+  test('any final one with an explicit lifetime, but for answers to a Range or a condition', () => {
     for (const status of [200, 203, 204, 299, 301, 302, 303, 307, 308, 400, 404, 410, 499, 500, 503, 599])
       expect([status, why([FRESH], { status })]).toEqual([status, 'stored']);
-    for (const status of [101, 103, 206, 304])
+    for (const status of [101, 103, 206, 304, 416])
       expect([status, why([FRESH], { status })]).toEqual([status, 'status']);
   });
 
