@@ -91,7 +91,7 @@ export const cacheFields: {
   CACHE_USERNAME: field.text().optional(),
   /** Password of that user; wins over the URL's. Default: none. */
   CACHE_PASSWORD: field.text().optional(),
-  /** TLS to the server even where CACHE_URL says redis:// or a bare host; default false. */
+  /** TLS to the server, and to the sentinels, even where CACHE_URL says redis:// or a bare host; default false. */
   CACHE_TLS: field.bool(false),
   /** File with the certificate authority (PEM) that signed the server's certificate. Default: the system's. */
   CACHE_TLS_CA_FILE: field.text().optional(),

@@ -34,6 +34,8 @@ export function createClient(
       db: target.database,
       sentinelRetryStrategy: retryDelayMs,
       sentinelCommandTimeout: CONNECT_TIMEOUT_MS,
+      // Without these two, the library takes `tls` for nothing here and sends everything in clear.
+      ...(target.isTls ? { enableTLSForSentinelMode: true, sentinelTLS: tlsOptions(config) } : {}),
       ...(config.sentinel.password === undefined ? {} : { sentinelPassword: config.sentinel.password }),
     });
   }

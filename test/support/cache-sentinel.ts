@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { startCacheServer, type CacheServer } from './cache-server.ts';
 import { freePort } from './free-port.ts';
+import type { Certificates } from './make-certificates.ts';
 
 /** A sentinel that looked before the replica was known looks again after ten seconds. */
 const READY_TIMEOUT_MS = 60_000;
@@ -23,18 +24,11 @@ export async function startSentinelGroup(): Promise<SentinelGroup> {
   const primary = await startCacheServer({ kind: 'redis' });
   const follow = ['--replicaof', primary.host, String(primary.port), '--repl-diskless-sync-delay', '0'];
   const replica = await startCacheServer({ kind: 'redis', args: follow });
-  const directory = mkdtempSync(join(tmpdir(), 'origan-sentinel-'));
   const port = await freePort();
-  const file = join(directory, 'sentinel.conf');
-  writeFileSync(file, sentinelConfig(port, primary));
-  const child = spawn('redis-server', [file, '--sentinel', '--dir', directory], { stdio: 'ignore' });
-  const endWithParent = (): void => void child.kill('SIGKILL');
-  process.once('exit', endWithParent);
+  const sentinel = launchSentinel([`port ${port}`, ...watching(primary.port)]);
   const close = async (): Promise<void> => {
-    process.off('exit', endWithParent);
-    if (child.exitCode === null && child.kill('SIGKILL')) await once(child, 'exit');
+    await sentinel.close();
     await Promise.all([primary.close(), replica.close()]);
-    rmSync(directory, { recursive: true, force: true });
   };
   try {
     await knowsReplica(port);
@@ -45,15 +39,74 @@ export async function startSentinelGroup(): Promise<SentinelGroup> {
   return { url: `127.0.0.1:${port}`, primary, replica, close };
 }
 
-function sentinelConfig(port: number, primary: CacheServer): string {
+/** A primary with a password, and a real Sentinel; with certificates both are reached by TLS alone. */
+export async function startSentinel(
+  password: string,
+  certificates?: Certificates,
+): Promise<{ address: string; close(): Promise<void> }> {
+  const port = await freePort();
+  const tls = certificates === undefined ? undefined : await tlsSettings(certificates);
+  const primary = await startCacheServer({ kind: 'redis', password, args: tls?.primaryArgs ?? [] });
+  const sentinel = launchSentinel([
+    ...(tls === undefined ? [`port ${port}`] : ['port 0', `tls-port ${port}`, ...tls.sentinelLines]),
+    ...watching(tls?.primaryPort ?? primary.port),
+    `sentinel auth-pass mymaster ${password}`,
+  ]);
+  return {
+    address: `127.0.0.1:${port}`,
+    close: async () => {
+      await sentinel.close();
+      await primary.close();
+    },
+  };
+}
+
+async function tlsSettings({ cert, key, ca }: Certificates): Promise<{
+  primaryPort: number;
+  primaryArgs: string[];
+  sentinelLines: string[];
+}> {
+  const primaryPort = await freePort();
+  const files = [
+    ['tls-cert-file', cert],
+    ['tls-key-file', key],
+    ['tls-ca-cert-file', ca],
+    ['tls-auth-clients', 'no'],
+  ] as const;
+  return {
+    primaryPort,
+    primaryArgs: [
+      '--tls-port',
+      String(primaryPort),
+      ...files.flatMap(([name, value]) => [`--${name}`, value]),
+    ],
+    sentinelLines: ['tls-replication yes', ...files.map(([name, value]) => `${name} ${value}`)],
+  };
+}
+
+function watching(port: number): string[] {
   return [
-    `port ${port}`,
     'bind 127.0.0.1',
-    `sentinel monitor mymaster ${primary.host} ${primary.port} 1`,
+    `sentinel monitor mymaster 127.0.0.1 ${port} 1`,
     'sentinel down-after-milliseconds mymaster 500',
     'sentinel failover-timeout mymaster 2000',
-    '',
-  ].join('\n');
+  ];
+}
+
+function launchSentinel(lines: readonly string[]): { close(): Promise<void> } {
+  const directory = mkdtempSync(join(tmpdir(), 'origan-sentinel-'));
+  const file = join(directory, 'sentinel.conf');
+  writeFileSync(file, `${lines.join('\n')}\n`);
+  const child = spawn('redis-server', [file, '--sentinel', '--dir', directory], { stdio: 'ignore' });
+  const endWithParent = (): void => void child.kill('SIGKILL');
+  process.once('exit', endWithParent);
+  return {
+    close: async () => {
+      process.off('exit', endWithParent);
+      if (child.exitCode === null && child.kill('SIGKILL')) await once(child, 'exit');
+      rmSync(directory, { recursive: true, force: true });
+    },
+  };
 }
 
 async function knowsReplica(port: number): Promise<void> {
