@@ -7,6 +7,7 @@ import { parseRequestDirectives, type RequestDirectives } from './cache-control.
 import { primaryKey } from './cache-key.ts';
 import type { Profile } from './freshness.ts';
 import { requestDigest } from './request-digest.ts';
+import { selectingHeaders } from './request-headers.ts';
 import type { Address } from './response-store.ts';
 import type { StoredResponse } from './stored-response.ts';
 import type { Selecting } from './vary.ts';
@@ -70,7 +71,7 @@ export function readAsked(
     proto,
     host,
     address: { key: primaryKey(parts, ignored), deploymentId },
-    selecting: { headers, profile, digest: requestDigest(exchange, trusted) },
+    selecting: { headers: selectingHeaders(headers), profile, digest: requestDigest(exchange, trusted) },
     directives:
       config.cache?.honorRequestDirectives === false
         ? NOTHING_ASKED

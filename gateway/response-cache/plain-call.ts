@@ -70,11 +70,11 @@ export function plainHeaders({ exchange: { headers, target }, proto, host }: Ask
   ];
 }
 
-function carriedOf({ selecting, exchange }: Asked, names: readonly string[]): IncomingHttpHeaders {
+function carriedOf({ selecting }: Asked, names: readonly string[]): IncomingHttpHeaders {
   const carried: IncomingHttpHeaders = {};
   for (const [name, value] of Object.entries(CONSTANTS)) if (!names.includes(name)) carried[name] = value;
   for (const name of names) {
-    const raw = exchange.headers[name];
+    const raw = selecting.headers[name];
     if (raw !== undefined) carried[name] = spelled(name, normalized(name, raw, selecting.profile));
   }
   return carried;

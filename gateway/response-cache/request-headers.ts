@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { HeaderList } from '../../runner-client/runner-client.ts';
+import { connectionNames } from '../functions/upstream-headers.ts';
 import { withoutFields } from '../header-fields.ts';
 
 /**
@@ -38,15 +39,49 @@ const OVERRIDES: ReadonlySet<string> = new Set([
   'x-wap-profile',
 ]);
 
+/** Fields of which Node takes the first line alone, where a function could take another one. */
+const OF_ONE_LINE: ReadonlySet<string> = new Set([
+  'age',
+  'authorization',
+  'content-type',
+  'etag',
+  'expires',
+  'from',
+  'if-modified-since',
+  'if-unmodified-since',
+  'last-modified',
+  'location',
+  'max-forwards',
+  'referer',
+  'retry-after',
+  'server',
+  'user-agent',
+]);
+
 /** Fields by which a client asks its caches for something; the cache asks the function in its own words. */
 const FOR_CACHES: ReadonlySet<string> = new Set(['if-none-match', 'if-modified-since', 'if-range', 'range']);
 
 /** The same, and what a client says to the caches on the way about its own request. */
 const TO_CACHES: ReadonlySet<string> = new Set([...FOR_CACHES, 'cache-control', 'pragma']);
 
-/** Headers of a GET or HEAD call as they may reach a function. */
+/** Headers of a GET or HEAD call as they may reach a function: in any field that has but one line, the line that is in the key. */
 export function withoutOverrides(headers: HeaderList): [string, string][] {
-  return withoutFields(headers, OVERRIDES);
+  const seen = new Set<string>();
+  return withoutFields(headers, OVERRIDES).filter(([name]) => {
+    const lower = name.toLowerCase();
+    if (!OF_ONE_LINE.has(lower)) return true;
+    const isFirst = !seen.has(lower);
+    seen.add(lower);
+    return isFirst;
+  });
+}
+
+/** Headers by which a stored response is selected: those that reach a function. */
+export function selectingHeaders(headers: IncomingHttpHeaders): IncomingHttpHeaders {
+  const { connection } = headers;
+  if (connection === undefined || /^(?:keep-alive|close)$/i.test(connection)) return headers;
+  const named = connectionNames([['connection', connection]]);
+  return Object.fromEntries(Object.entries(headers).filter(([name]) => !named.has(name)));
 }
 
 /** Headers of a call whose response is wanted whole, for everybody. */

@@ -80,8 +80,8 @@ function refusedBySafety(headers: HeaderList, { profile }: StoreRules): Refusal 
   const names = varyNamesOf(headers);
   // Section 4.1: such a response never matches a request.
   if (names === '*') return 'vary';
-  // Nor does one that depends on an address, which is in no key.
-  if (profile === 'safe' && names.some(isOfAddress)) return 'vary';
+  // Nor does one that depends on an address: what the function was told of it is not what the request says, and in no key.
+  if (names.some(isOfAddress)) return 'vary';
   return profile === 'safe' && hasField(headers, 'set-cookie') ? 'set-cookie' : undefined;
 }
 

@@ -1,4 +1,4 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import { describe, expect, test } from 'vitest';
 import { waitUntil } from '../../support/wait-until.ts';
 import { bodyOf, cleanUpAfterEach, setUpCache, statusOf } from './rig.ts';
@@ -13,6 +13,13 @@ const LIFETIME = { 'Cache-Control': 's-maxage=60' };
 function reflect(request: IncomingMessage, response: ServerResponse): void {
   const headers = Object.entries(request.headers).filter(([name]) => !name.startsWith('x-origan-'));
   response.writeHead(200, LIFETIME).end(JSON.stringify([request.url, headers]));
+}
+
+/** Lines of a field as they reached the function: some of them Node itself would drop. */
+function linesOf({ rawHeaders }: IncomingMessage, name: string): string[] {
+  return rawHeaders.filter(
+    (_value, index) => rawHeaders[index - 1]?.toLowerCase() === name && index % 2 === 1,
+  );
 }
 
 /** Names by which frameworks are told to answer something else. */
@@ -221,6 +228,48 @@ describe('whatever the profile', () => {
     // What was stored for nobody in particular is not for those with credentials either.
     expect(bodyOf(await get('/private', { headers }))).toBe('Bearer a');
   });
+
+  test.each(['safe', 'rfc'] as const)(
+    '%s: what did not reach the function selects nothing',
+    async (profile) => {
+      const { get } = await setUpCache(
+        (request, response) => {
+          response.writeHead(200, { ...LIFETIME, Vary: 'User-Agent, X-Mode' });
+          response.end(JSON.stringify([linesOf(request, 'user-agent'), linesOf(request, 'x-mode')]));
+        },
+        { manifest: { profile } },
+      );
+      const asked = async (headers: OutgoingHttpHeaders): Promise<unknown> =>
+        JSON.parse(bodyOf(await get('/', { headers }))) as unknown;
+      // The second line of a field that has but one, and what is said to be for the first hop alone.
+      await asked({ 'User-Agent': ['a', 'evil'], 'x-mode': '1' });
+      await asked({ connection: 'close, X-Mode', 'user-agent': 'a', 'x-mode': '2' });
+      expect(await asked({ 'user-agent': 'a', 'x-mode': '1' })).toEqual([['a'], ['1']]);
+      expect(await asked({ 'user-agent': 'a', 'x-mode': '2' })).toEqual([['a'], ['2']]);
+    },
+  );
+
+  test.each(['X-Forwarded-For', 'Forwarded'])(
+    'rfc: what varies on %s is for its client alone',
+    async (name) => {
+      const { get } = await setUpCache(
+        (request, response) => {
+          response
+            .writeHead(200, { ...LIFETIME, Vary: name })
+            .end(linesOf(request, 'x-forwarded-for').join());
+        },
+        { manifest: { profile: 'rfc' }, trustedProxies: ['127.0.0.1'] },
+      );
+      // The edge tells the function an address, of which the request itself need not say anything.
+      const forwarded = { 'X-Forwarded-For': '192.0.2.1', Forwarded: 'for=192.0.2.1' };
+      expect(bodyOf(await get('/', { headers: forwarded }))).toBe('192.0.2.1');
+      const own = await get('/');
+      expect([bodyOf(own), statusOf(own)]).toEqual([
+        '127.0.0.1',
+        'origan-edge; fwd=uri-miss; fwd-status=200',
+      ]);
+    },
+  );
 
   test('spellings of one path that a function may tell apart are not one key', async () => {
     const { get, runner } = await setUpCache((request, response) => {
