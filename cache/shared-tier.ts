@@ -4,6 +4,7 @@ import type { Backend } from './backend.ts';
 import { decodeValue } from './codec.ts';
 import { decodeHead, UNKNOWN_INCARNATION, type EntryHead } from './entry.ts';
 import type { CacheKey } from './family.ts';
+import { inWaves } from './in-waves.ts';
 import type { Statistics } from './statistics.ts';
 
 /** What the shared cache holds under a key. `stale`: past its freshness, within its grace. */
@@ -14,6 +15,8 @@ export type Found<Value> =
   | { kind: 'nothing'; isVacant: boolean }
   | { kind: 'error'; cause: EdgeError };
 
+/** Keys of one look-up that are asked for at once. */
+const READS_AT_ONCE = 512;
 const UNKNOWN_SERVER = 'cache: it is not known which server process answered';
 const NOTHING_USABLE = { kind: 'nothing', isVacant: false } as const;
 
@@ -38,7 +41,11 @@ export class SharedTier {
     }
   }
 
-  async findMany<Value>(wanted: readonly CacheKey<Value>[]): Promise<Found<Value>[]> {
+  findMany<Value>(wanted: readonly CacheKey<Value>[]): Promise<Found<Value>[]> {
+    return inWaves(wanted, READS_AT_ONCE, (wave) => this.#findWave(wave));
+  }
+
+  async #findWave<Value>(wanted: readonly CacheKey<Value>[]): Promise<Found<Value>[]> {
     try {
       const all = await this.#backend.read(wanted.map((key) => key.name));
       return wanted.map((key, index) => this.#judgeOne(key, all[index]));

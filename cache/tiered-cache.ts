@@ -18,6 +18,7 @@ import { ColdBudget } from './cold-budget.ts';
 import type { CacheConfig } from './config.ts';
 import { EntryWriter } from './entry-writer.ts';
 import type { CacheKey, ListKey, LockKey } from './family.ts';
+import { inWaves } from './in-waves.ts';
 import { Invalidator, NOBODY_CONCERNED } from './invalidator.ts';
 import { keyOf, keys } from './keys.ts';
 import { HeldLease, noLease, unlimitedLease, type Lease } from './lease.ts';
@@ -35,6 +36,10 @@ import { TagStore } from './tag-versions.ts';
 import { generationTag, type TagVersions } from './tags.ts';
 import { untilAborted } from './until-aborted.ts';
 import { Upkeep } from './upkeep.ts';
+
+/** Scripts of one purge that are under way at once, and names in one DEL. */
+const PURGES_AT_ONCE = 64;
+const REMOVALS_AT_ONCE = 500;
 
 export type TieredCacheOptions = {
   config: CacheConfig;
@@ -183,7 +188,11 @@ export class TieredCache implements Cache {
 
   async del(wanted: readonly (CacheKey<unknown> | ListKey<unknown>)[]): Promise<WriteOutcome> {
     try {
-      if (wanted.length > 0) await this.#options.backend.remove(wanted.map((key) => key.name));
+      const { backend } = this.#options;
+      const names = wanted.map((key) => key.name);
+      await inWaves(names, REMOVALS_AT_ONCE, async (wave) =>
+        wave.length === 0 ? [] : [await backend.remove(wave)],
+      );
       return { kind: 'stored' };
     } catch (error) {
       return { kind: 'error', cause: toEdgeError(error) };
@@ -227,8 +236,11 @@ export class TieredCache implements Cache {
     options: InvalidateOptions = {},
   ): Promise<Invalidation> {
     const { mode = 'hard', rev = 0, revs } = options;
+    const purges = wanted.map((key, index) => ({ key, rev: revs?.[index] ?? rev }));
     return this.#invalidator.run(wanted, options, () =>
-      Promise.all(wanted.map((key, index) => this.#writer.purge(key, { rev: revs?.[index] ?? rev, mode }))),
+      inWaves(purges, PURGES_AT_ONCE, (wave) =>
+        Promise.all(wave.map((purge) => this.#writer.purge(purge.key, { rev: purge.rev, mode }))),
+      ),
     );
   }
 

@@ -5,6 +5,7 @@ import { encodeMessage, nameOf } from './bus-message.ts';
 import type { Cache, CacheSnapshot } from './cache.ts';
 import type { CacheKey } from './family.ts';
 import { hotKeysKey, mergeHotKeys } from './hot-keys.ts';
+import { inWaves } from './in-waves.ts';
 import { keyOf } from './keys.ts';
 import { instanceOf } from './lease.ts';
 import { registerMetrics } from './metrics.ts';
@@ -14,6 +15,8 @@ import type { Statistics } from './statistics.ts';
 
 /** How often a gateway notes what it used most. */
 const HOT_MS = 60_000;
+/** Values that are fetched at once ahead of use: manifests can be large, and requests share the connection. */
+const WARMED_AT_ONCE = 8;
 /** INFO is asked for at most this often, however often metrics are read. */
 const INFO_MS = 2000;
 
@@ -50,7 +53,7 @@ export class Upkeep {
   }
 
   async warm(wanted: readonly CacheKey<unknown>[]): Promise<number> {
-    const found = await this.#options.cache.getMany(wanted);
+    const found = await inWaves(wanted, WARMED_AT_ONCE, (wave) => this.#options.cache.getMany(wave));
     return found.filter((lookup) => lookup.kind === 'hit').length;
   }
 

@@ -5,6 +5,7 @@ import { keys, keysOfDeployment } from '../../cache/keys.ts';
 import type { Invalidation } from '../../cache/lookup.ts';
 import { deploymentTag } from '../../cache/tags.ts';
 import type { Purge, PurgeResult } from '../../contracts/control-api.ts';
+import { mapConcurrently } from '../batches.ts';
 import type { Context } from '../context.ts';
 import { domains } from '../database/schema.ts';
 import { findOwnDomain } from '../domains/find-domain.ts';
@@ -13,6 +14,9 @@ import { getDeployment } from './deployment.ts';
 import { ownKey } from './own-keys.ts';
 import { recentBuildsOf } from './recent-by-host.ts';
 import { tagsOfUrl } from './url-tags.ts';
+
+/** Each tag is announced by itself, and awaited. */
+const TAGS_AT_ONCE = 32;
 
 /** Ends what caches have, or makes it stale: mappings of hosts, what is kept of a deployment, stored responses by their tags. */
 export async function purge(
@@ -102,6 +106,8 @@ async function endKeys(
 type Tags = { project: ProjectRow; tags: readonly string[]; mode: PurgeMode };
 
 async function endEachTag({ cache }: Context, { project, tags, mode }: Tags): Promise<Ended[]> {
-  const outcomes = [...new Set(tags)].map((tag) => cache.purgeTag(project.id, tag, mode));
-  return (await Promise.all(outcomes)).map((outcome) => ({ ended: 1, outcome }));
+  return mapConcurrently([...new Set(tags)], TAGS_AT_ONCE, async (tag) => ({
+    ended: 1,
+    outcome: await cache.purgeTag(project.id, tag, mode),
+  }));
 }
