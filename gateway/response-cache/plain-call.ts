@@ -2,7 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { isHopByHop } from '../../contracts/header-names.ts';
 import type { Asked } from './asked.ts';
 import { isForCaches, isOverride } from './request-headers.ts';
-import { normalized } from './vary.ts';
+import { normalized, sentUnder } from './vary.ts';
 
 // The list of what reaches a call whose response everybody may get (`cache.profile: "safe"`). Nothing else of the client does:
 //
@@ -74,7 +74,7 @@ function carriedOf({ selecting }: Asked, names: readonly string[]): IncomingHttp
   const carried: IncomingHttpHeaders = {};
   for (const [name, value] of Object.entries(CONSTANTS)) if (!names.includes(name)) carried[name] = value;
   for (const name of names) {
-    const raw = selecting.headers[name];
+    const raw = sentUnder(selecting.headers, name);
     if (raw !== undefined) carried[name] = spelled(name, normalized(name, raw, selecting.profile));
   }
   return carried;

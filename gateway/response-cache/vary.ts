@@ -85,11 +85,16 @@ export function isLanguageWanted(contentLanguage: string | undefined, acceptLang
 
 function valueOf(name: string, { headers, profile, digest }: Selecting): string {
   if (name === WHOLE_REQUEST) return `=${digest()}`;
-  const raw = headers[name];
+  const raw = sentUnder(headers, name);
   // A header that is absent is not one that is empty.
   if (raw === undefined) return '';
   const value = normalized(name, raw, profile);
   return SECRET.has(name) ? `=${createHash('sha256').update(value).digest('base64url')}` : `=${value}`;
+}
+
+/** What a request sent under a name that a response chose: `constructor`, say, which every object has. */
+export function sentUnder(headers: IncomingHttpHeaders, name: string): string | string[] | undefined {
+  return Object.hasOwn(headers, name) ? headers[name] : undefined;
 }
 
 /** The value of a selecting header, the same for all values that select the same variant. */

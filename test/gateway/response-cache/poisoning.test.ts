@@ -249,6 +249,18 @@ describe('whatever the profile', () => {
     },
   );
 
+  test.each(['safe', 'rfc'] as const)('%s: any name may stand in Vary', async (profile) => {
+    for (const name of ['constructor', '__proto__', 'toString', 'a b']) {
+      const { get } = await setUpCache(
+        (_request, response) => response.writeHead(200, { ...LIFETIME, Vary: name }).end('x'),
+        { manifest: { profile } },
+      );
+      const { status } = await get('/');
+      expect([name, status, statusOf(await get('/'))]).toEqual([name, 200, 'origan-edge; hit; ttl=60']);
+      expect((await get('/', { headers: { 'x-other': '1' } })).status).toBe(200);
+    }
+  });
+
   test.each(['X-Forwarded-For', 'Forwarded'])(
     'rfc: what varies on %s is for its client alone',
     async (name) => {
