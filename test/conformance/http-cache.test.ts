@@ -1,7 +1,7 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { startCacheServer, type CacheServer } from '../support/cache-server.ts';
 import { freePort } from '../support/free-port.ts';
@@ -126,9 +126,11 @@ function report(which: string, results: readonly Result[]): void {
 }
 
 describe('the public suite for HTTP caches', () => {
-  let results: Result[];
+  let results: Result[] = [];
 
-  beforeAll(async () => {
+  // Its responses live for seconds of real time: a test that a busy machine made fail judges a run of its own.
+  beforeEach(async ({ task }) => {
+    if (results.length > 0 && (task.result?.retryCount ?? 0) === 0) return;
     results = await runSuite([await startGateway({})]);
     report('one gateway', results);
   }, 300_000);

@@ -62,6 +62,15 @@ async function doctor(
   return { code, all: findings, bad: findings.filter(({ state }) => state !== 'ok' && state !== 'skipped') };
 }
 
+/** Mends what was broken whatever the doctor finds: the tests that follow need it whole. */
+async function doctorThen(mend: () => Promise<unknown>): ReturnType<typeof doctor> {
+  try {
+    return await doctor();
+  } finally {
+    await mend();
+  }
+}
+
 /** All is well, whichever way one looks at the cache. */
 async function expectWell(): Promise<void> {
   for (const env of [{}, { CACHE_URL: parts.cache.url }])
@@ -113,8 +122,7 @@ describe('origan doctor', () => {
 
   test('a bucket that does not answer is one finding among the others', async () => {
     await parts.bucket.stop();
-    const { code, all } = await doctor();
-    await parts.bucket.restart();
+    const { code, all } = await doctorThen(() => parts.bucket.restart());
     expect(code).toBe(1);
     expect(all.find(({ check }) => check === 'bucket')).toMatchObject({ state: 'wrong' });
     expect(all.find(({ check }) => check === 'migrations')).toMatchObject({ state: 'ok' });
@@ -124,7 +132,9 @@ describe('origan doctor', () => {
   test('a migration that is pending', async () => {
     const migrations = await readMigrations();
     const [newest] = await database.withSession((session) => migrateDown(session, migrations, 1));
-    const { code, bad } = await doctor();
+    const { code, bad } = await doctorThen(() =>
+      database.withSession((session) => migrateUp(session, migrations)),
+    );
     expect(code).toBe(1);
     expect(bad).toContainEqual({
       check: 'migrations',
@@ -132,7 +142,6 @@ describe('origan doctor', () => {
       detail: `pending: ${newest}`,
       fix: expect.stringContaining('npm run control-api -- migrate up'),
     });
-    await database.withSession((session) => migrateUp(session, migrations));
     await expectWell();
   });
 
@@ -140,9 +149,10 @@ describe('origan doctor', () => {
     await database.withSession((session) =>
       session.exec(`insert into schema_migrations (name, checksum) values ('9999-later', 'x')`),
     );
-    const { bad } = await doctor();
-    await database.withSession((session) =>
-      session.exec(`delete from schema_migrations where name = '9999-later'`),
+    const { bad } = await doctorThen(() =>
+      database.withSession((session) =>
+        session.exec(`delete from schema_migrations where name = '9999-later'`),
+      ),
     );
     expect(bad).toMatchObject([
       { check: 'migrations', state: 'wrong', detail: expect.stringContaining('run a newer version') },

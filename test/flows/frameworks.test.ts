@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createControlApiClient, type ControlApiClient } from '../../cli/control-api-client.ts';
 import { deploySite, type DeploySummary } from '../../cli/deploy.ts';
 import { startCacheServer, type CacheServer } from '../support/cache-server.ts';
-import { startChromium } from '../support/chromium.ts';
+import { openPage, startChromium } from '../support/chromium.ts';
 import { installPackages } from '../support/install-packages.ts';
 import { startProcess } from '../support/process.ts';
 import { startSystem, type System } from '../support/system.ts';
@@ -62,7 +62,7 @@ const get = (project: string, path: string, options?: VisitOptions): Promise<Vis
   visit(gatewayPort(), `${project}.test`, path, options);
 
 async function open(project: string, path: string): Promise<{ page: Page; complaints: string[] }> {
-  const page = await browser.newPage();
+  const page = await openPage(browser);
   const complaints: string[] = [];
   page.on('response', (response) => {
     // Browsers ask for it unbidden; these starters have none.

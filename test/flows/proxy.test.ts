@@ -1,6 +1,6 @@
 import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import { connect, type AddressInfo } from 'node:net';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { HOST, startGatewayProcess, type GatewayProcess } from '../support/gateway-process.ts';
 import { openRaw } from '../support/raw-http.ts';
 import { waitUntil } from '../support/wait-until.ts';
@@ -12,6 +12,7 @@ const MIB = 1024 ** 2;
 const PIECE = Buffer.alloc(256 * 1024, 'x');
 
 let runner: Server;
+let runnerUrl: string;
 let gateway: GatewayProcess;
 
 const answers: Record<string, RequestListener> = {
@@ -63,7 +64,7 @@ beforeAll(async () => {
   await new Promise<void>((resolve) => {
     runner.listen(0, '127.0.0.1', resolve);
   });
-  const runnerUrl = `http://127.0.0.1:${(runner.address() as AddressInfo).port}`;
+  runnerUrl = `http://127.0.0.1:${(runner.address() as AddressInfo).port}`;
   gateway = await startGatewayProcess({
     runnerUrl,
     files: { '/big.bin': Buffer.alloc(32 * MIB, 'b'), '/small.txt': 'small' },
@@ -197,6 +198,7 @@ test('clients that leave in every state, hundreds at once, end neither the gatew
   expect(gateway.process.child.exitCode).toBeNull();
   // Every one of them has its record, and what was called has been let go.
   await waitUntil(async () => (await metric('runner_calls_under_way', 0)) === 0);
+  await waitUntil(() => gateway.records().some(({ status }) => status === 499));
 });
 
 async function ticks(count: number): Promise<void> {
@@ -224,23 +226,23 @@ test("health, readiness and metrics are on the admin port, never on a tenant's h
 });
 
 test('SIGTERM: not ready, what runs finishes, no new connections, exit code 0', async () => {
-  const client = await openRaw(gateway.port);
+  const own = await startGatewayProcess({ runnerUrl, files: { '/small.txt': 'small' } });
+  onTestFinished(() => own.close());
+  const client = await openRaw(own.port);
   client.send(`POST /up HTTP/1.1\r\nHost: ${HOST}\r\nContent-Length: 8\r\n\r\nhalf`);
-  const idle = await openRaw(gateway.port);
+  const idle = await openRaw(own.port);
   // Several turns of the gateway's loop: by then it has surely read what came before on the other connection.
   for (let turn = 0; turn < 20; turn += 1) {
     idle.send(`GET /small.txt HTTP/1.1\r\nHost: ${HOST}\r\n\r\n`);
     await idle.response();
   }
-  gateway.process.child.kill('SIGTERM');
+  own.process.child.kill('SIGTERM');
   await idle.ended();
-  await expect(openRaw(gateway.port)).rejects.toThrow();
-  expect((await fetch(`${gateway.adminUrl}/readyz`)).status).toBe(503);
+  await expect(openRaw(own.port)).rejects.toThrow();
+  expect((await fetch(`${own.adminUrl}/readyz`)).status).toBe(503);
   client.send('more');
   const answer = await client.response();
   expect([answer.status, answer.text, answer.header('connection')]).toEqual([200, '8', 'close']);
-  expect(await gateway.process.exited).toEqual({ code: 0, signal: null });
-  const records = gateway.records();
-  expect(records.at(-1)).toMatchObject({ path: '/up', status: 200, isAborted: false });
-  expect(records.some(({ status }) => status === 499)).toBe(true);
+  expect(await own.process.exited).toEqual({ code: 0, signal: null });
+  expect(own.records().at(-1)).toMatchObject({ path: '/up', status: 200, isAborted: false });
 });

@@ -9,7 +9,7 @@ import { buildSite } from '../../cli/build-site.ts';
 import { createControlApiClient, type ControlApiClient } from '../../cli/control-api-client.ts';
 import { deploySite } from '../../cli/deploy.ts';
 import { startCacheServer, type CacheServer } from '../support/cache-server.ts';
-import { startChromium } from '../support/chromium.ts';
+import { openPage, startChromium } from '../support/chromium.ts';
 import { installPackages } from '../support/install-packages.ts';
 import { startSystem, type System } from '../support/system.ts';
 import { visit } from '../support/visit.ts';
@@ -96,7 +96,7 @@ async function expectEveryFile(directory: string, project: string): Promise<void
 
 /** Opens a page and collects whatever a developer would see in red. */
 async function open(project: string, path: string): Promise<{ page: Page; complaints: string[] }> {
-  const page = await browser.newPage();
+  const page = await openPage(browser);
   const complaints: string[] = [];
   page.on('console', (message) => void (message.type() === 'error' && complaints.push(message.text())));
   page.on('pageerror', (error) => complaints.push(String(error)));
@@ -183,13 +183,11 @@ describe('monaco-editor', () => {
   test('edits, with its workers', async () => {
     const { page, complaints } = await open('monaco', '/');
     await page.waitForSelector('.monaco-editor .view-line');
-    await page.waitForFunction(`document.body.dataset.completed === 'toUpperCase'`, undefined, {
-      timeout: 60_000,
-    });
+    await page.waitForFunction(`document.body.dataset.completed === 'toUpperCase'`);
     expect(complaints).toEqual([]);
     expect(page.workers().length).toBeGreaterThan(0);
     await page.close();
-  }, 90_000);
+  });
 
   test('the whole package makes a manifest: near two thousand files', async () => {
     const site = await buildSite({ directory: join(modules, 'monaco-editor') });

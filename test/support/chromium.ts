@@ -1,6 +1,8 @@
 import { existsSync } from 'node:fs';
-import { chromium, type Browser } from 'playwright-core';
+import { chromium, type Browser, type Page } from 'playwright-core';
 
+/** A page on a busy machine takes its time: the test's own limit is the limit, not half a minute for each step. */
+const STEP_TIMEOUT_MS = 150_000;
 const PLACES = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
 
 /**
@@ -25,4 +27,11 @@ export function startChromium(): Promise<Browser> {
       '--host-resolver-rules=MAP * 127.0.0.1',
     ],
   });
+}
+
+/** A page of its own, whose steps may take as long as a test may. */
+export async function openPage(browser: Browser): Promise<Page> {
+  const page = await browser.newPage();
+  page.setDefaultTimeout(STEP_TIMEOUT_MS);
+  return page;
 }

@@ -37,6 +37,8 @@ export type GatewayProcessOptions = {
   /** A whole site in place of `files` and `functions`, and the objects that it consists of, by key. */
   site?: { record: SiteRecord; objects: Readonly<Record<string, Buffer>> };
   env?: Readonly<Record<string, string>>;
+  /** Leads a process group of its own, its serving processes among it. Default false. */
+  isDetached?: boolean;
 };
 
 /**
@@ -58,6 +60,7 @@ export async function startGatewayProcess(options: GatewayProcessOptions): Promi
       BUCKET_URL: bucket,
       ...options.env,
     },
+    isDetached: options.isDetached ?? false,
   });
   await gateway.waitFor(/"msg":"gateway listens"/);
   return {
@@ -141,6 +144,9 @@ async function readPeak(pid: number): Promise<number> {
 }
 
 function readRecords(stderr: string): Record<string, unknown>[] {
-  const lines = stderr.split('\n').filter((line) => line.includes('"msg":"request"'));
-  return lines.map((line) => JSON.parse(line) as Record<string, unknown>);
+  // What follows the last line break is a line that is still coming.
+  const lines = stderr.split('\n').slice(0, -1);
+  return lines
+    .filter((line) => line.includes('"msg":"request"'))
+    .map((line) => JSON.parse(line) as Record<string, unknown>);
 }

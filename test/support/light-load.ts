@@ -7,7 +7,7 @@ export type LightLoad = {
   more(count: number): Promise<void>;
   /** Ends it and answers every request that was not answered as hoped, as `path: what happened`. */
   end(): Promise<string[]>;
-  /** Forgets what was noted so far. */
+  /** Forgets what was noted so far, and answers it; what is under way at this moment will not be noted either. */
   forget(): string[];
 };
 
@@ -28,11 +28,12 @@ export function startLightLoad({ port, host, paths, isGood }: LightLoadOptions):
   const state = { count: 0, isOver: false };
   let bad: string[] = [];
   const ask = async (path: string): Promise<void> => {
+    const noted = bad;
     try {
       const answer = await visit(port, host, path);
-      if (!isGood(answer, path)) bad.push(`${path}: ${answer.status} ${answer.text.slice(0, 80)}`);
+      if (!isGood(answer, path)) noted.push(`${path}: ${answer.status} ${answer.text.slice(0, 80)}`);
     } catch (error) {
-      bad.push(`${path}: ${String(error)}`);
+      noted.push(`${path}: ${String(error)}`);
     }
   };
   const client = async (): Promise<void> => {

@@ -30,6 +30,8 @@ export type StartOptions = {
   stdin?: 'pipe';
   /** File descriptor that its standard error goes to, instead of being read here. */
   stderr?: number;
+  /** Leads a process group of its own: `process.kill(-pid, signal)` signals it and what it started. Default false. */
+  isDetached?: boolean;
 };
 
 const running = new Set<ChildProcess>();
@@ -43,6 +45,7 @@ export function startProcess(command: string, options: StartOptions = {}): Start
     cwd: options.cwd ?? REPOSITORY,
     env: { PATH: process.env['PATH'], HOME: process.env['HOME'], TMPDIR: tmpdir(), ...options.env },
     stdio: [options.stdin ?? 'ignore', 'pipe', options.stderr ?? 'pipe'],
+    detached: options.isDetached ?? false,
   });
   running.add(child);
   const output = collectOutput(child);

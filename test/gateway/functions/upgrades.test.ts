@@ -198,7 +198,7 @@ test.each(['ends', 'resets'])('a client that %s within the handshake aborts the 
 });
 
 test('a tunnel may be silent for longer than the idle time of requests, and outlives the beginning of a drain', async () => {
-  const { edge } = await setUp(echo, { limits: { idleTimeoutMs: 100 }, drainTimeoutMs: 600_000 });
+  const { edge } = await setUp(echo, { limits: { idleTimeoutMs: 500 }, drainTimeoutMs: 600_000 });
   const client = await openRaw(edge.port);
   client.send(request('GET / HTTP/1.1', HANDSHAKE));
   await client.response();

@@ -5,6 +5,8 @@ cleanUpAfterEach();
 
 type Fault = number | 'hangs-up' | 'silent';
 
+const SOON_SILENT = { runnerEnv: { RUNNER_FIRST_BYTE_TIMEOUT_MS: '1000' } };
+
 /** A function that works once, and then fails in the way given. */
 async function failing(cacheControl: string, fault: Fault, profile: 'safe' | 'rfc' = 'safe'): Promise<Rig> {
   let hasWorked = false;
@@ -15,7 +17,7 @@ async function failing(cacheControl: string, fault: Fault, profile: 'safe' | 'rf
       else if (fault !== 'silent') response.writeHead(fault).end('bad');
       hasWorked = true;
     },
-    { manifest: { profile }, runnerEnv: { RUNNER_FIRST_BYTE_TIMEOUT_MS: '200' } },
+    { manifest: { profile }, ...(fault === 'silent' ? SOON_SILENT : {}) },
   );
   await rig.get('/');
   return rig;

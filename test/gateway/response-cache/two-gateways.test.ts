@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { startCacheServer, type CacheServer } from '../../support/cache-server.ts';
 import { waitUntil } from '../../support/wait-until.ts';
 import { bodyOf, cleanUpAfterEach, setUpCache, statusOf, type Rig } from './rig.ts';
@@ -9,6 +9,12 @@ beforeAll(async () => {
 });
 afterAll(() => server.close());
 cleanUpAfterEach();
+// A test that is run once more begins with nothing stored, too; the registry of leases stays.
+beforeEach(async () => {
+  const admin = server.admin();
+  const stored = await admin.keys('*response:*');
+  if (stored.length > 0) await admin.del(stored);
+});
 
 const PROJECT = 'project-1';
 
