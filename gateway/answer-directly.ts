@@ -1,4 +1,6 @@
-import type { Answer, Exchange } from './exchange.ts';
+import { EdgeError, type ErrorCode } from '../core/errors.ts';
+import type { Answer, Exchange, FlatHeaders } from './exchange.ts';
+import { refuse } from './refuse.ts';
 import type { CompiledSite } from './site/compile-site.ts';
 import { cacheControl } from './static/build-headers.ts';
 
@@ -22,6 +24,13 @@ export function redirect(
 export function options(exchange: Exchange, allow: string): Answer {
   exchange.event.route = 'static';
   return { status: 204, headers: ['Allow', allow, ...tail(exchange)], body: null };
+}
+
+/** What the edge answers in place of what was asked for; `named` are headers that tell about the resource. */
+export function refused(exchange: Exchange, code: ErrorCode, named: FlatHeaders = []): Answer {
+  exchange.event.error = code;
+  const reply = refuse(new EdgeError(code), exchange.id, exchange.headers.accept);
+  return { ...reply, headers: [...reply.headers, ...named] };
 }
 
 function tail({ id }: Exchange): string[] {

@@ -1,9 +1,8 @@
-import { EdgeError } from '../core/errors.ts';
-import { options, redirect } from './answer-directly.ts';
+import { options, redirect, refused } from './answer-directly.ts';
 import type { Edge } from './edge.ts';
 import type { Answer, Exchange } from './exchange.ts';
 import type { CompiledSite } from './site/compile-site.ts';
-import { editAnswer } from './site/edit-answer.ts';
+import { editAnswer, editOwnAnswer } from './site/edit-answer.ts';
 import { matchRoute, type FunctionRoute } from './site/match-route.ts';
 import { markPinned, type Found } from './site/skew-protection.ts';
 
@@ -31,18 +30,24 @@ async function answerWith(edge: Edge, exchange: Exchange, { site, route }: Found
     case 'function':
       return callFunction(edge, exchange, site, route);
     case 'redirect':
-      return redirect(exchange, site, route);
+      return inNameOf(site, exchange, redirect(exchange, site, route));
     case 'options':
-      return options(exchange, route.allow);
+      return inNameOf(site, exchange, options(exchange, route.allow));
     case 'wrong-method':
-      exchange.event.allow = route.allow;
-      throw new EdgeError('METHOD_NOT_ALLOWED');
+      return inNameOf(site, exchange, refused(exchange, 'METHOD_NOT_ALLOWED', ['Allow', route.allow]));
     case 'not-found':
       exchange.event.route = 'not-found';
-      throw new EdgeError('NOT_FOUND');
+      return inNameOf(site, exchange, refused(exchange, 'NOT_FOUND'));
     default:
       return route satisfies never;
   }
+}
+
+function inNameOf(site: CompiledSite, { target: { path } }: Exchange, reply: Answer): Answer {
+  // `*` is the server, whatever its sites set.
+  if (path === '*') return reply;
+  const entry = site.paths.get(path);
+  return editOwnAnswer(reply, site, { path, file: entry?.kind === 'file' ? entry.file : undefined });
 }
 
 /** A rewrite shows itself to the function as the path and query that it was rewritten to. */

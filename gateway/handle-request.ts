@@ -114,8 +114,7 @@ function toRefusal({ id, event, incoming, outgoing }: Arrival, thrown: unknown):
     if (error.status >= 500) event.cause = error.message;
   }
   if (ENDS_CONNECTION.has(error.code)) outgoing.shouldKeepAlive = false;
-  const reply = refuse(error, id, incoming.headers.accept);
-  return event.allow === undefined ? reply : { ...reply, headers: [...reply.headers, 'Allow', event.allow] };
+  return refuse(error, id, incoming.headers.accept);
 }
 
 function record(edge: Edge, { id, event, incoming, outgoing }: Arrival): void {

@@ -24,8 +24,6 @@ export type RequestEvent = {
   deploymentId: string | undefined;
   projectId: string | undefined;
   mapping: MappingSource | undefined;
-  /** Methods to name in Allow when the answer is 405. */
-  allow: string | undefined;
 };
 
 export type FinishedRequest = {
@@ -137,12 +135,11 @@ function newEvent(): RequestEvent {
     deploymentId: undefined,
     projectId: undefined,
     mapping: undefined,
-    allow: undefined,
   };
 }
 
 function warn(log: Logger, event: RequestEvent, request: FinishedRequest, durationMs: number): void {
-  const { startedAtMs: _startedAtMs, allow: _allow, ...what } = event;
+  const { startedAtMs: _startedAtMs, ...what } = event;
   log.warn({ ...request, path: withoutQuery(request.path), ...what, ms: roundMs(durationMs) }, 'request');
 }
 

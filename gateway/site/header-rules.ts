@@ -23,6 +23,17 @@ const SINGLE_VALUED: ReadonlySet<string> = new Set([
 /** Rules may add to them but not take them away: caches in front rely on them. */
 const NOT_REMOVABLE: ReadonlySet<string> = new Set(['content-type', 'vary']);
 
+/** What describes a redirect, an answer to OPTIONS or an error. */
+const OWN_CONTENT: ReadonlySet<string> = new Set([
+  'allow',
+  'content-disposition',
+  'content-language',
+  'content-location',
+  'content-type',
+  'location',
+  'retry-after',
+]);
+
 /** Files header rules in a tree, once per deployment. A name or value that may not be sent is left out. */
 export function compileHeaderRules(rules: readonly HeaderRule[]): HeaderRules {
   const tree = createPatternTree<{ index: number; edit: HeaderEdit }>();
@@ -57,6 +68,16 @@ export function toEdit(
   };
 }
 
+/** What an edit does beside caching: of what stands in for something else, the edge alone says how long it is kept. */
+export function withoutCaching(edit: HeaderEdit): HeaderEdit {
+  return withoutNames(edit, isCachingName);
+}
+
+/** What an edit does to the frame of an answer whose content is the edge's own: all but what says what it is. */
+export function withoutContent(edit: HeaderEdit): HeaderEdit {
+  return withoutNames(edit, (lower) => isCachingName(lower) || OWN_CONTENT.has(lower));
+}
+
 /** One header of an answer in the making. A default gives way to the first rule that sets its name. */
 export type Field = { name: string; value: string; isDefault: boolean };
 
@@ -68,6 +89,23 @@ export function applyEdits(defaults: readonly Field[], edits: readonly HeaderEdi
     for (const [name, value] of set) fields = withField(fields, name, value);
   }
   return fields;
+}
+
+function withoutNames({ set, remove }: HeaderEdit, isLeftOut: (lower: string) => boolean): HeaderEdit {
+  return {
+    set: set.filter(([name]) => !isLeftOut(name.toLowerCase())),
+    remove: remove.filter((name) => !isLeftOut(name)),
+  };
+}
+
+/** Cache-Control, its targeted forms (RFC 9213), and what older caches go by. */
+function isCachingName(lower: string): boolean {
+  return (
+    lower.endsWith('cache-control') ||
+    lower === 'expires' ||
+    lower === 'pragma' ||
+    lower === 'surrogate-control'
+  );
 }
 
 function withField(fields: readonly Field[], name: string, value: string): Field[] {

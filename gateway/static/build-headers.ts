@@ -1,5 +1,5 @@
 import type { FlatHeaders } from '../exchange.ts';
-import { applyEdits, toEdit, type Field } from '../site/header-rules.ts';
+import { applyEdits, toEdit, withoutCaching, type Field } from '../site/header-rules.ts';
 import type { CompiledFile, CompiledSite } from '../site/compile-site.ts';
 import type { EntityTag } from './etag.ts';
 import type { Coding } from './negotiate.ts';
@@ -64,23 +64,6 @@ function siteFields(subject: HeaderSubject): Field[] {
   // A rule that makes /assets/* immutable must not make the page that stands in for a missing one so.
   const allowed = isFallback ? edits.map(withoutCaching) : edits;
   return applyEdits(defaults(subject), allowed);
-}
-
-function withoutCaching(edit: ReturnType<typeof toEdit>): ReturnType<typeof toEdit> {
-  return {
-    set: edit.set.filter(([name]) => !isCachingName(name.toLowerCase())),
-    remove: edit.remove.filter((name) => !isCachingName(name)),
-  };
-}
-
-/** Cache-Control, its targeted forms (RFC 9213), and what older caches go by. */
-function isCachingName(lower: string): boolean {
-  return (
-    lower.endsWith('cache-control') ||
-    lower === 'expires' ||
-    lower === 'pragma' ||
-    lower === 'surrogate-control'
-  );
 }
 
 function defaults({ site, file, status, isFallback, varies }: HeaderSubject): Field[] {

@@ -2,11 +2,12 @@ import { systemClock, type Clock } from '../../core/clock.ts';
 import { EdgeError, type ErrorCode } from '../../core/errors.ts';
 import { silentLogger, type Logger } from '../../core/log.ts';
 import type { ByteRange, ObjectStore } from '../../store/object-store.ts';
+import { refused } from '../answer-directly.ts';
 import { headerOf, type Answer, type Exchange, type FlatHeaders } from '../exchange.ts';
 import { clientSignal } from '../functions/client-signal.ts';
-import { refuse } from '../refuse.ts';
 import type { ReadyAnswer } from '../server/ready-answer.ts';
 import type { CompiledSite } from '../site/compile-site.ts';
+import { editOwnAnswer } from '../site/edit-answer.ts';
 import type { FileMatch } from '../site/match-route.ts';
 import { buildHeaders, notModifiedHeaders } from './build-headers.ts';
 import { chooseForm, validatorsOf } from './choose-form.ts';
@@ -37,7 +38,14 @@ export type FileServerParts = {
 };
 
 /** One answer in the making. */
-type Serving = { store: ObjectStore; exchange: Exchange; form: Form; headers: FlatHeaders };
+type Serving = {
+  store: ObjectStore;
+  exchange: Exchange;
+  form: Form;
+  headers: FlatHeaders;
+  /** The answer in place of the file; `named` are headers that tell about it. */
+  refuse: (code: ErrorCode, named: FlatHeaders) => Answer;
+};
 
 /** Answers with a file: finds the form that suits the request, then decides between 200, 206, 304 and an error. */
 export function createFileServer(parts: FileServerParts): FileServer {
@@ -51,12 +59,14 @@ export function createFileServer(parts: FileServerParts): FileServer {
     serve: async (exchange, site, match) => {
       const { method, headers: sent } = exchange;
       const { file, status } = match;
+      const refuse: Serving['refuse'] = (code, named) =>
+        editOwnAnswer(refused(exchange, code, named), site, { path: exchange.target.path, file });
       const conditional = { method, headers: sent, nowMs: clock.nowMs() };
       const { form, range } = await chooseForm(forms, { ...conditional, file, hasRanges: status === 200 });
-      if (form === undefined) return refused(exchange, 'NOT_ACCEPTABLE', ['Vary', 'Accept-Encoding']);
+      if (form === undefined) return refuse('NOT_ACCEPTABLE', ['Vary', 'Accept-Encoding']);
       const validators = validatorsOf(form);
       const headers = headersOf(forms, exchange, site, { match, form });
-      const serving = { store, exchange, form, headers };
+      const serving = { store, exchange, form, headers, refuse };
       noteCacheResult(exchange, form);
       if (match.entry !== undefined) keepReady(forms, { site, match, form, headers });
       // RFC 9110 section 13.2.1: conditions count only where the answer would otherwise be a success.
@@ -64,7 +74,7 @@ export function createFileServer(parts: FileServerParts): FileServer {
       if (verdict === 'not-modified') {
         return { status: 304, headers: finish(serving, notModifiedHeaders(headers)), body: null };
       }
-      if (verdict === 'precondition-failed') return refused(exchange, 'PRECONDITION_FAILED', varyOf(headers));
+      if (verdict === 'precondition-failed') return refuse('PRECONDITION_FAILED', varyOf(headers));
       return range === undefined ? whole(serving, status) : part(serving, range);
     },
   };
@@ -100,12 +110,12 @@ async function whole(serving: Serving, status: number): Promise<Answer> {
 
 /** RFC 9110 sections 14.4, 15.3.7 and 15.5.17. */
 async function part(serving: Serving, spec: RangeSpec): Promise<Answer> {
-  const { form, headers, exchange } = serving;
+  const { form, headers } = serving;
   const range = resolveRange(spec, form.size);
   if (range.kind === 'whole') return whole(serving, 200);
   if (range.kind === 'unsatisfiable') {
     const named = ['Content-Range', `bytes */${form.size}`, ...varyOf(headers)];
-    return refused(exchange, 'RANGE_NOT_SATISFIABLE', named);
+    return serving.refuse('RANGE_NOT_SATISFIABLE', named);
   }
   const { start, end } = range;
   const ranged = ['Content-Range', `bytes ${start}-${end}/${form.size}`];
@@ -135,13 +145,6 @@ async function bodyOf(
   throw new EdgeError('OBJECT_MISSING', {
     detail: `${source.objectKey} has ${object.size} bytes, its manifest says ${size}`,
   });
-}
-
-/** What the edge answers in place of the file; `named` are headers that tell about the resource. */
-function refused(exchange: Exchange, code: ErrorCode, named: FlatHeaders): Answer {
-  exchange.event.error = code;
-  const reply = refuse(new EdgeError(code), exchange.id, exchange.headers.accept);
-  return { ...reply, headers: [...reply.headers, ...named] };
 }
 
 function varyOf(headers: FlatHeaders): FlatHeaders {

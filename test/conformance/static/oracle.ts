@@ -44,10 +44,14 @@ const EMPTY = Buffer.alloc(0);
 
 export function expect(resource: Resource, request: Request): Expected {
   const { method } = request;
+  // The site's own headers are on whatever is said about the file.
+  const extra = resource.extra ?? {};
+  const error = (status: number, code: string, more: Record<string, string>): Expected =>
+    errorOf(status, code, { ...extra, ...more });
   if (method === 'OPTIONS') {
     return {
       status: 204,
-      headers: { allow: 'GET, HEAD, OPTIONS', 'cache-status': 'origan-edge' },
+      headers: { allow: 'GET, HEAD, OPTIONS', 'cache-status': 'origan-edge', ...extra },
       body: EMPTY,
     };
   }
@@ -58,7 +62,7 @@ export function expect(resource: Resource, request: Request): Expected {
   const range = applicableRange(resource, request, accepted);
   const coding = range === undefined ? accepted[0] : 'identity';
   const vary: Record<string, string> = resource.varies ? { vary: varyOf(resource) } : {};
-  if (coding === undefined) return error(406, 'NOT_ACCEPTABLE', { vary: 'Accept-Encoding' });
+  if (coding === undefined) return error(406, 'NOT_ACCEPTABLE', { vary: varyOf(resource) });
   const outcome = conditions(resource, coding, request.headers);
   if (outcome === 412) return error(412, 'PRECONDITION_FAILED', vary);
   if (outcome === 304) return { status: 304, headers: headersOf(resource, coding, 304), body: EMPTY };
@@ -80,7 +84,11 @@ function partial(resource: Resource, range: Range, vary: Record<string, string>)
   if (range.kind === 'suffix' && range.length > 0n && size === 0n) return full(resource, 'identity');
   const first = range.kind === 'int' ? range.first : range.length > size ? 0n : size - range.length;
   if (first >= size) {
-    return error(416, 'RANGE_NOT_SATISFIABLE', { ...vary, 'content-range': `bytes */${size}` });
+    return errorOf(416, 'RANGE_NOT_SATISFIABLE', {
+      ...resource.extra,
+      ...vary,
+      'content-range': `bytes */${size}`,
+    });
   }
   const wanted = range.kind === 'int' && range.last !== undefined ? range.last : size - 1n;
   const last = wanted < size - 1n ? wanted : size - 1n;
@@ -117,7 +125,7 @@ function varyOf(resource: Resource): string {
   return ['Accept-Encoding', resource.extra?.['vary']].filter((each) => each !== undefined).join(', ');
 }
 
-function error(status: number, code: string, more: Record<string, string>): Expected {
+function errorOf(status: number, code: string, more: Record<string, string>): Expected {
   return {
     status,
     headers: {
