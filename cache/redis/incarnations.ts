@@ -18,27 +18,41 @@ export async function learnIncarnations(client: Client): Promise<Incarnations> {
   return () => incarnation;
 }
 
+/** What is known of each node of a cluster, watched from the first question on. */
+type KnownNodes = { learn: (node: Redis) => Promise<void>; incarnation: Incarnations };
+
+// A circuit that opens and closes asks again and again: each cluster is watched once.
+const clusters = new WeakMap<Cluster, KnownNodes>();
+
 async function learnOfCluster(cluster: Cluster): Promise<Incarnations> {
-  const known = new Map<string, string>();
+  const known = clusters.get(cluster) ?? watchNodes(cluster);
+  clusters.set(cluster, known);
+  const answers = await Promise.allSettled(cluster.nodes('all').map(known.learn));
+  if (answers.every((answer) => answer.status === 'rejected')) throw new Error('ClusterAllFailed');
+  return known.incarnation;
+}
+
+function watchNodes(cluster: Cluster): KnownNodes {
+  const identities = new Map<string, string>();
   const learn = async (node: Redis): Promise<void> => {
-    known.delete(nodeName(node));
-    known.set(nodeName(node), await askIdentity(node));
+    identities.delete(nodeName(node));
+    identities.set(nodeName(node), await askIdentity(node));
   };
   const watch = (node: Redis): void => {
-    node.on('close', () => known.delete(nodeName(node)));
+    node.on('close', () => identities.delete(nodeName(node)));
     node.on('ready', () => void learn(node).catch(() => undefined)); // Unknown until it answers: reads are errors.
   };
-  const nodes = cluster.nodes('all');
-  for (const node of nodes) watch(node);
+  for (const node of cluster.nodes('all')) watch(node);
   cluster.on('+node', (node: Redis) => {
     watch(node);
     if (node.status === 'ready') void learn(node).catch(() => undefined); // As above.
   });
-  const answers = await Promise.allSettled(nodes.map(learn));
-  if (answers.every((answer) => answer.status === 'rejected')) throw new Error('ClusterAllFailed');
-  return (physicalName) => {
-    const owner = cluster.slots[hashSlot(physicalName)]?.[0];
-    return (owner === undefined ? undefined : known.get(owner)) ?? UNKNOWN_INCARNATION;
+  return {
+    learn,
+    incarnation: (physicalName) => {
+      const owner = cluster.slots[hashSlot(physicalName)]?.[0];
+      return (owner === undefined ? undefined : identities.get(owner)) ?? UNKNOWN_INCARNATION;
+    },
   };
 }
 

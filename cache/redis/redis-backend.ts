@@ -5,6 +5,7 @@ import { claimMarker } from '../claim-marker.ts';
 import { encodeClaim, HEADER_BYTES } from '../entry.ts';
 import { hashSlot } from './hash-slot.ts';
 import { keyNames, type KeyNames } from './key-names.ts';
+import { askInfo, parseInfo } from './server-fields.ts';
 import { ReadBatch } from './read-batch.ts';
 import { RedisBus } from './redis-bus.ts';
 import * as scripts from './scripts.ts';
@@ -36,7 +37,7 @@ export function redisBackend(options: LinkOptions): Backend {
     list: listCommands(link, names),
     lock: lockCommands(link, names),
     bus,
-    info: async () => parseInfo(await link.runRepeatable('info', '', (client) => client.info())),
+    info: async () => parseInfo(await link.runRepeatable('info', '', askInfo)),
   };
 }
 
@@ -237,14 +238,4 @@ function lockCommands(link: ServerLink, { physical }: KeyNames): LockBackend {
         scripts.runScript(client, scripts.RELEASE_LOCK, [physical(name)], [owner]),
       )) === 1,
   };
-}
-
-function parseInfo(text: string): ReadonlyMap<string, string> {
-  const lines = text.split(/\r?\n/).filter((line) => line !== '' && !line.startsWith('#'));
-  return new Map(
-    lines.map((line): [string, string] => {
-      const colon = line.indexOf(':');
-      return [line.slice(0, colon), line.slice(colon + 1)];
-    }),
-  );
 }
