@@ -2,6 +2,9 @@ import { LRUCache } from 'lru-cache';
 import { unionOf } from './vary.ts';
 
 const MAX_KEYS = 50_000;
+// Addresses are as long as clients like: their number alone bounds nothing.
+const MAX_BYTES = 16 * 1024 * 1024;
+const OVERHEAD_BYTES = 128;
 // More than this no application looks at; each name is one more by which responses are kept apart.
 const MAX_NAMES = 32;
 
@@ -15,7 +18,12 @@ export type Known = {
 
 /** What of a request counts, by address: once that is known, a function can be asked for everybody. Forgetting costs a call. */
 export class KnownVary {
-  readonly #known = new LRUCache<string, Known>({ max: MAX_KEYS });
+  readonly #known = new LRUCache<string, Known>({
+    max: MAX_KEYS,
+    maxSize: MAX_BYTES,
+    sizeCalculation: ({ names }, key) =>
+      names.reduce((bytes, name) => bytes + name.length, OVERHEAD_BYTES + key.length),
+  });
 
   get(key: string): Known | undefined {
     return this.#known.get(key);

@@ -8,15 +8,18 @@ import { isLanguageWanted, isStrict, variantKey, withoutDigest, type Selecting }
 export type Variants = readonly StoredResponse[];
 
 const MAX_VARIANTS = 64;
-// What a response costs beside its bytes: objects, keys, markers.
+// What a response costs beside its bytes, and each string of it beside its characters.
 const OVERHEAD_BYTES = 1024;
+const STRING_BYTES = 48;
 
 /** Responses in this process's memory, bounded in bytes; the least recently used address goes first. */
 export class MemoryTier {
+  readonly #maxBytes: number;
   readonly #entries: LRUCache<string, Variants>;
 
   constructor(options: { maxBytes: number }) {
-    this.#entries = new LRUCache({ maxSize: Math.max(1, options.maxBytes), sizeCalculation: bytesOf });
+    this.#maxBytes = Math.max(1, options.maxBytes);
+    this.#entries = new LRUCache({ maxSize: this.#maxBytes, sizeCalculation: bytesOf });
   }
 
   get(key: string): Variants {
@@ -26,7 +29,10 @@ export class MemoryTier {
   /** Adds a response in place of the one that the same requests would select, and of those that it makes superfluous. */
   put(key: string, stored: StoredResponse): void {
     const others = this.get(key).filter((each) => !isSameVariant(each, stored) && !isOneOf(each, stored));
-    this.#entries.set(key, [stored, ...others.slice(0, MAX_VARIANTS - 1)]);
+    const variants = [stored, ...others.slice(0, MAX_VARIANTS - 1)];
+    // One address that outgrows the tier loses its oldest variants: past its size the tier would take none of them.
+    while (variants.length > 1 && bytesOf(variants, key) > this.#maxBytes) variants.pop();
+    this.#entries.set(key, variants);
   }
 
   /** Replaces a response, unless something newer has taken its place. */
@@ -104,9 +110,16 @@ function isOneOf(one: StoredResponse, other: StoredResponse): boolean {
 
 function bytesOf(variants: Variants, key: string): number {
   let bytes = key.length * 2;
-  for (const { body, headers, variant } of variants) {
+  for (const { body, headers, variant, varyNames, markers } of variants) {
     bytes += OVERHEAD_BYTES + body.length + variant.length * 2;
-    for (const [name, value] of headers) bytes += (name.length + value.length) * 2;
+    for (const [name, value] of headers) bytes += textBytes([name, value]);
+    bytes += textBytes(varyNames) + textBytes(markers.tags) + textBytes(markers.versions);
   }
+  return bytes;
+}
+
+function textBytes(texts: readonly string[]): number {
+  let bytes = texts.length * STRING_BYTES;
+  for (const { length } of texts) bytes += length * 2;
   return bytes;
 }

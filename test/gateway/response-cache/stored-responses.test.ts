@@ -9,6 +9,8 @@ import {
   isInvalidating,
   isOwnLocation,
 } from '../../../gateway/response-cache/invalidation.ts';
+import { HitForMiss } from '../../../gateway/response-cache/hit-for-miss.ts';
+import { KnownVary } from '../../../gateway/response-cache/known-vary.ts';
 import { MemoryTier, mostRecent, select } from '../../../gateway/response-cache/memory-tier.ts';
 import { speaksToCaches, withoutOverrides } from '../../../gateway/response-cache/request-headers.ts';
 import {
@@ -271,6 +273,39 @@ describe('memory', () => {
     expect(tier.get('k0')).toHaveLength(0);
     tier.put('huge', stored([], { body: 'x'.repeat(20_000) }));
     expect(tier.get('huge')).toHaveLength(0);
+  });
+
+  test('tags and the names in Vary count, too: they are as long as a function likes', () => {
+    const tier = new MemoryTier({ maxBytes: 1_000_000 });
+    const tags = Array.from({ length: 64 }, (_, index) => String(index).padStart(250, 'x'));
+    for (let index = 0; index < 200; index += 1) {
+      const response = stored([]);
+      tier.put(`k${index}`, { ...response, markers: { ...response.markers, tags, versions: tags } });
+    }
+    // 32,000 characters each.
+    expect(tier.count).toBeGreaterThan(5);
+    expect(tier.count).toBeLessThan(32);
+  });
+
+  test('an address that outgrows the tier loses its oldest variants, and not all', () => {
+    const tier = new MemoryTier({ maxBytes: 50_000 });
+    const put = (index: number): void =>
+      tier.put('k', stored([['Vary', 'X-A']], { variant: `x-a=${index}`, body: 'x'.repeat(10_000) }));
+    for (let index = 0; index < 20; index += 1) put(index);
+    expect(tier.get('k').map(({ variant }) => variant)).toEqual(['x-a=19', 'x-a=18', 'x-a=17', 'x-a=16']);
+  });
+
+  test('what is remembered of addresses is bounded in bytes: a million of them, however long', () => {
+    const known = new KnownVary();
+    const hitForMiss = new HitForMiss();
+    const keyOf = (index: number): string => `${index} ${'x'.repeat(10_000)}`;
+    for (let index = 0; index < 5000; index += 1) {
+      known.learn(keyOf(index), { names: ['accept'] });
+      hitForMiss.mark(keyOf(index), 0);
+    }
+    // 50 MB of addresses; the latest are remembered.
+    expect([known.get(keyOf(0)), known.get(keyOf(4999))?.names]).toEqual([undefined, ['accept']]);
+    expect([hitForMiss.has(keyOf(0), 0), hitForMiss.has(keyOf(4999), 0)]).toEqual([false, true]);
   });
 
   test('variants of one address are bounded in number', () => {
