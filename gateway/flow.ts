@@ -19,7 +19,7 @@ export async function answer(edge: Edge, exchange: Exchange): Promise<Answer> {
   const { site, by } = await edge.skew.pin(exchange, present);
   const route = matchRoute(site, { ...target, method, headers });
   const found = await edge.skew.findMissing(exchange, present, { site, route });
-  return markPinned(exchange, present, { by, answer: await answerWith(edge, exchange, found) });
+  return markPinned(exchange, present, { by, found, answer: await answerWith(edge, exchange, found) });
 }
 
 async function answerWith(edge: Edge, exchange: Exchange, { site, route }: Found): Promise<Answer> {

@@ -53,7 +53,9 @@ export function isForPresent(
   site: CompiledSite,
 ): boolean {
   if (site.record.config.pinByCookie === true || isFingerprinted(target.path)) return false;
-  return requestedPin({ search: target.search, headers }) === undefined;
+  if (requestedPin({ search: target.search, headers }) !== undefined) return false;
+  const cookie = pinCookie(headers.cookie);
+  return cookie === undefined || cookie === site.record.deploymentId;
 }
 
 /** A function for everything would answer for a file that is gone, too. */
@@ -63,6 +65,9 @@ function isMissing(route: RouteMatch): boolean {
   );
 }
 
+/** An answer, what gave it, and how the request named that build. */
+export type Answered = { by: Pin['by'] | undefined; found: Found; answer: Answer };
+
 /**
  * Says in the answer what it depended on: one that a header or a cookie chose is for nobody else. Where the site
  * wants it (`pinByCookie`), a page sets the cookie that pins what it will ask for.
@@ -70,7 +75,7 @@ function isMissing(route: RouteMatch): boolean {
 export function markPinned(
   { headers }: Exchange,
   present: CompiledSite,
-  { by, answer }: { by: Pin['by'] | undefined; answer: Answer },
+  { by, found, answer }: Answered,
 ): Answer {
   // 101 hands the connection over: its headers belong to the handshake.
   if (answer.status === 101) return answer;
@@ -78,32 +83,51 @@ export function markPinned(
     const name = by === 'header' ? PIN_HEADER : 'Cookie';
     return { ...answer, headers: madePrivate(answer.headers, name) };
   }
-  const { config, deploymentId } = present.record;
-  if (config.pinByCookie !== true || !isPage(answer) || !isNavigation(headers)) return answer;
-  if (pinCookie(headers.cookie) === deploymentId) return answer;
-  return { ...answer, headers: [...answer.headers, 'Set-Cookie', cookieFor(deploymentId)] };
+  if (!isNavigation(headers) || !isPage(answer, found)) return answer;
+  const cookie = cookieFor(found.site, present, pinCookie(headers.cookie));
+  if (cookie === undefined) return answer;
+  return { ...answer, headers: [...madePrivate(answer.headers), 'Set-Cookie', cookie] };
 }
 
-function isPage({ status, headers }: Answer): boolean {
-  return status === 200 && (headerOf(headers, 'content-type') ?? '').startsWith('text/html');
+/** A browser shows the page that it has where it is told that it has not changed: what that asks for is pinned as well. */
+function isPage({ status, headers }: Answer, { route }: Found): boolean {
+  const isKept = status === 304 && (route.kind === 'file' || route.kind === 'function');
+  const type = isKept && route.kind === 'file' ? route.file.contentType : headerOf(headers, 'content-type');
+  if (isKept) return type === undefined || type.startsWith('text/html');
+  return status === 200 && type?.startsWith('text/html') === true;
 }
 
 const THIRTY_DAYS_S = 30 * 24 * 60 * 60;
 
-function cookieFor(deploymentId: string): string {
-  return `${PIN_COOKIE}=${deploymentId}; Path=/; Max-Age=${THIRTY_DAYS_S}; HttpOnly; SameSite=Lax`;
+/**
+ * The cookie that a page sets: the build that it is of, or nothing where the site has come to do without; else what it asks
+ * for would go on going to whatever build the cookie still names. Undefined: what the browser has is right.
+ */
+function cookieFor(site: CompiledSite, present: CompiledSite, sent: string | undefined): string | undefined {
+  const wanted = present.record.config.pinByCookie === true ? site.record.deploymentId : undefined;
+  if (sent === wanted) return undefined;
+  const maxAgeS = wanted === undefined ? 0 : THIRTY_DAYS_S;
+  return `${PIN_COOKIE}=${wanted ?? ''}; Path=/; Max-Age=${maxAgeS}; HttpOnly; SameSite=Lax`;
 }
 
-function madePrivate(headers: FlatHeaders, field: string): FlatHeaders {
+/** Without the fields by which shared caches go before Cache-Control (RFC 9213): it alone says that it is nothing for them. */
+function madePrivate(headers: FlatHeaders, dependsOn = ''): FlatHeaders {
   const kept: string[] = [];
+  const sent = { cacheControl: '', vary: '' };
   for (let index = 0; index + 1 < headers.length; index += 2) {
     const [name = '', value = ''] = [headers[index], headers[index + 1]];
     const lower = name.toLowerCase();
-    if (lower !== 'cache-control' && lower !== 'vary') kept.push(name, value);
+    if (lower === 'cache-control') sent.cacheControl = mergeLists(sent.cacheControl, value);
+    else if (lower === 'vary') sent.vary = mergeLists(sent.vary, value);
+    else if (!lower.endsWith('cache-control') && lower !== 'surrogate-control') kept.push(name, value);
   }
-  const sent = headerOf(headers, 'cache-control') ?? '';
-  const scope = /\b(?:private|no-store)\b/i.test(sent)
-    ? sent
-    : mergeLists('private', sent.replace(/\bpublic\b/i, ''));
-  return [...kept, 'Cache-Control', scope, 'Vary', mergeLists(headerOf(headers, 'vary') ?? '', field)];
+  kept.push('Cache-Control', privateScope(sent.cacheControl));
+  const vary = mergeLists(sent.vary, dependsOn);
+  return vary === '' ? kept : [...kept, 'Vary', vary];
+}
+
+function privateScope(cacheControl: string): string {
+  const directives = cacheControl.split(',').map((each) => each.trim().toLowerCase());
+  if (directives.includes('private') || directives.includes('no-store')) return cacheControl;
+  return mergeLists('private', cacheControl.replace(/\bpublic\b/i, ''));
 }

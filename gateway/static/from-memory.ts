@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { ReadyAnswer } from '../server/ready-answer.ts';
 import type { CompiledSite } from '../site/compile-site.ts';
-import { PIN_COOKIE, PIN_HEADER, PIN_QUERY, requestedPin } from '../site/pin.ts';
+import { PIN_COOKIE, pinCookie, PIN_HEADER, PIN_QUERY, requestedPin } from '../site/pin.ts';
 import type { ContentCache } from './content-cache.ts';
 import { acceptedCodings } from './negotiate.ts';
 import type { ReadyForm, ReadyForms } from './ready-form.ts';
@@ -40,14 +40,15 @@ export function fromMemory(
   return { status: 304, head: `${ready.notModified}${id}\r\n`, body: null };
 }
 
-/** Whether the request may ask for another build, see site/pin.ts. */
+/** Whether the request asks for another build, or has a cookie that a page may take away, see site/pin.ts. */
 function isPinnedElsewhere({ record }: CompiledSite, search: string, headers: IncomingHttpHeaders): boolean {
   const isPlain =
     (search === '' || !search.includes(PIN_QUERY)) &&
     headers[PIN_HEADER] === undefined &&
     (headers.cookie === undefined || !headers.cookie.includes(PIN_COOKIE));
-  const pin = isPlain ? undefined : requestedPin({ search, headers });
-  return pin !== undefined && pin.deploymentId !== record.deploymentId;
+  if (isPlain) return false;
+  const pin = requestedPin({ search, headers })?.deploymentId ?? pinCookie(headers.cookie);
+  return pin !== undefined && pin !== record.deploymentId;
 }
 
 /** Conditions and ranges that the ordinary way evaluates. */

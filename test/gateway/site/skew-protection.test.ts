@@ -17,14 +17,21 @@ const everything: Manifest['resources'][number] = {
   resourcePath: 'f/api.js',
 };
 
+// Counts more than Cache-Control for a cache in front.
+const targeted: NonNullable<Manifest['headers']>[number] = {
+  for: '/data.json',
+  set: [['CDN-Cache-Control', 'max-age=60']],
+};
+
 function build(id: string, pinByCookie = false): BuiltRecord {
   const built = siteOf(
     {
+      '/same.html': 'a page that never changes',
       '/index.html': `page of ${id}`,
       '/data.json': `{"build":"${id}"}`,
       [`/assets/app.${id}0a1b2c3d.js`]: `code of ${id}`,
     },
-    { resources: [everything], pinByCookie },
+    { resources: [everything], pinByCookie, headers: [targeted] },
     id,
   );
   const manifest = Buffer.from(JSON.stringify(built.record.config));
@@ -47,7 +54,8 @@ let lookUps = 0;
 
 beforeAll(async () => {
   runner = createServer((request, response) => {
-    response.setHeader('Cache-Control', 'public, max-age=5');
+    response.setHeader('Cache-Control', ['public', 'max-age=5']);
+    response.setHeader('Vary', ['Accept', 'Accept-Language']);
     response.end(`function of ${String(request.headers['x-origan-deployment-id'])}`);
   });
   await new Promise<void>((resolve) => runner.listen(0, '127.0.0.1', resolve));
@@ -56,6 +64,7 @@ beforeAll(async () => {
       'site.test': b3.record,
       'cookie.test': b4.record,
       'caught.test': caught.record,
+      'query.test': b4.record,
       'failing.test': b3.record,
     },
     objects: Object.assign({}, ...[b0, b1, b2, b3, b4, foreign, caught].map(({ objects }) => objects)),
@@ -114,7 +123,7 @@ describe('a request that names a build', () => {
     expect(byHeader.header('vary')).toContain('x-deployment-id');
     const byCookie = await get({ target: '/api/x', headers: { cookie: '__origan_deployment=b2' } });
     expect(byCookie.header('cache-control')).toBe('private, max-age=5');
-    expect(byCookie.header('vary')).toBe('Cookie');
+    expect(byCookie.header('vary')).toBe('Accept, Accept-Language, Cookie');
     const byQuery = await get({ target: '/data.json?dpl=b2' });
     expect(byQuery.header('cache-control')).toBe('public, max-age=0, must-revalidate');
   });
@@ -206,4 +215,63 @@ describe('the cookie that pins', () => {
     const answer = await get(question);
     expect([answer.status, answer.header('set-cookie')]).toEqual([200, undefined]);
   });
+
+  const cookieOf = async (question: Question): Promise<string | undefined> =>
+    (await get(question)).header('set-cookie')?.split(';')[0];
+  const withCookie = (id: string): Record<string, string> => ({
+    ...navigation,
+    cookie: `__origan_deployment=${id}`,
+  });
+
+  test('comes with the news that a page has not changed: what it asks for is to be of the present build', async () => {
+    const page = await get({ host: 'cookie.test', target: '/same', headers: navigation });
+    const headers = { ...withCookie('b2'), 'if-none-match': page.header('etag') ?? '' };
+    const again = await get({ host: 'cookie.test', target: '/same', headers });
+    expect([again.status, again.header('set-cookie')?.split(';')[0]]).toEqual([
+      304,
+      '__origan_deployment=b4',
+    ]);
+    const data = await get({ host: 'cookie.test', target: '/data.json', headers: navigation });
+    const unchanged = { ...headers, 'if-none-match': data.header('etag') ?? '' };
+    const other = await get({ host: 'cookie.test', target: '/data.json', headers: unchanged });
+    expect([other.status, other.header('set-cookie')]).toEqual([304, undefined]);
+  });
+
+  test('names the build of a page that a query asked for', async () => {
+    const page = await get({ host: 'query.test', target: '/?dpl=b2', headers: navigation });
+    expect([page.text, page.header('set-cookie')?.split(';')[0]]).toEqual([
+      'page of b2',
+      '__origan_deployment=b2',
+    ]);
+  });
+
+  test('makes the page that sets it nothing for caches in front', async () => {
+    const first = await get({ host: 'cookie.test', target: '/', headers: navigation });
+    expect(first.header('cache-control')).toBe('private, max-age=0, must-revalidate');
+    const next = await get({ host: 'cookie.test', target: '/', headers: withCookie('b4') });
+    expect(next.header('cache-control')).toBe('public, max-age=0, must-revalidate');
+  });
+
+  test('is taken away by pages of a site that has come to do without', async () => {
+    for (let round = 0; round < 2; round += 1) {
+      const page = await get({ target: '/', headers: withCookie('b2') });
+      expect([page.text, page.header('set-cookie')]).toEqual([
+        'page of b3',
+        '__origan_deployment=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax',
+      ]);
+    }
+    expect(await cookieOf({ target: '/data.json', headers: withCookie('b2') })).toBeUndefined();
+  });
+});
+
+test('what a header chose is private for caches that go by other fields first, too', async () => {
+  const headers = { 'x-deployment-id': 'b2' };
+  const file = await get({ target: '/data.json', headers });
+  expect([file.header('cache-control'), file.header('cdn-cache-control')]).toEqual([
+    'private, max-age=0, must-revalidate',
+    undefined,
+  ]);
+  const call = await get({ target: '/api/x', headers });
+  expect(call.all('cache-control')).toEqual(['private, max-age=5']);
+  expect(call.all('vary')).toEqual(['Accept, Accept-Language, x-deployment-id']);
 });
