@@ -80,7 +80,7 @@ describe('Vite', () => {
   beforeAll(async () => {
     const { files, functions } = await deploy(await build('vite-app', 'vite'), 'vite-app');
     expect([files, functions]).toEqual([5, 0]);
-  }, 120_000);
+  }, 300_000);
 
   test('runs in a browser, lazy chunks included, at any address of its router', async () => {
     for (const path of ['/', '/deep/in/the/router']) {
@@ -104,7 +104,7 @@ describe('Vite', () => {
 describe('Astro', () => {
   beforeAll(async () => {
     await deploy(await build('astro-site', 'astro'), 'astro-site');
-  }, 120_000);
+  }, 300_000);
 
   test('pages at clean addresses, scripts, styles, its own 404', async () => {
     const { page, complaints } = await open('astro-site', '/');

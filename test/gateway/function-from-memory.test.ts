@@ -2,6 +2,7 @@ import { Agent } from 'node:http';
 import { afterAll, expect, test, vi } from 'vitest';
 import { cleanUpAfterEach, setUpCache, type Rig } from './response-cache/rig.ts';
 import { HOST } from '../support/start-edge.ts';
+import { waitUntil } from '../support/wait-until.ts';
 import { visit, type Visit, type VisitOptions } from '../support/visit.ts';
 
 // The short way of a stored response answers what the flow answers; the last answer of a connection is left to the flow.
@@ -37,8 +38,7 @@ async function look(
 
 /** Asks until memory alone answers. */
 async function warm(rig: Rig, path: string): Promise<void> {
-  for (let round = 0; round < 10; round += 1) if ((await look(rig, path)).isShort) return;
-  throw new Error(`${path} never took the short way`);
+  await waitUntil(async () => (await look(rig, path)).isShort);
 }
 
 /** The same request on a connection of its own, which goes through the flow. */

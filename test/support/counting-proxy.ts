@@ -14,7 +14,9 @@ export async function startCountingProxy(target: string): Promise<CountingProxy>
   const server = createServer((incoming, outgoing) => {
     paths.push(incoming.url ?? '');
     const { method, headers } = incoming;
-    const call = request(new URL(incoming.url ?? '/', target), { method, headers }, (reply) => {
+    // A connection of its own: one that was kept might end just as it is used again.
+    const options = { method, headers, agent: false };
+    const call = request(new URL(incoming.url ?? '/', target), options, (reply) => {
       outgoing.writeHead(reply.statusCode ?? 502, reply.rawHeaders);
       reply.pipe(outgoing);
     });

@@ -23,7 +23,9 @@ export async function startHttpProxy(target: string): Promise<HttpProxy> {
       outgoing.writeHead(own.status).end(own.body);
       return;
     }
-    const upstream = request(new URL(incoming.url ?? '/', target), { method, headers }, (answer) => {
+    // A connection of its own: one that was kept might end just as it is used again.
+    const options = { method, headers, agent: false };
+    const upstream = request(new URL(incoming.url ?? '/', target), options, (answer) => {
       outgoing.writeHead(answer.statusCode ?? 502, answer.headers);
       answer.pipe(outgoing);
     });

@@ -15,13 +15,15 @@ export async function installPackages(folder: string): Promise<string> {
   // Not `npm ci`: it refuses a lock file whose optional packages, for other platforms, a registry does not have.
   // npm needs what the caller's environment says about registries and proxies.
   const env = Object.fromEntries(Object.entries(process.env).map(([name, value]) => [name, value ?? '']));
-  const npm = startProcess('npm', {
-    cwd: directory,
-    args: ['install', '--no-save', '--no-fund', '--no-audit'],
-    env,
-  });
-  const { code } = await npm.exited;
-  if (code !== 0) throw new Error(`npm install in test/${folder} failed:\n${npm.stderr()}`);
+  const install = async (): Promise<string | undefined> => {
+    const args = ['install', '--no-save', '--no-fund', '--no-audit'];
+    const npm = startProcess('npm', { cwd: directory, args, env });
+    const { code } = await npm.exited;
+    return code === 0 ? undefined : npm.stderr();
+  };
+  // A registry that is out of reach for a moment is asked once more: hooks, where this is called, are not run again.
+  const failure = (await install()) === undefined ? undefined : await install();
+  if (failure !== undefined) throw new Error(`npm install in test/${folder} failed:\n${failure}`);
   return modules;
 }
 

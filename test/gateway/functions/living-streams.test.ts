@@ -6,8 +6,8 @@ import { HOST, startEdge } from '../../support/start-edge.ts';
 
 // Every limit is a fraction of the streams' lives: one that counted life and not silence would cut them. The same with the limits
 // of an installation, for ten minutes: npm run bench:streams -- --minutes 10
-const LIMIT_MS = 1000;
-const LIFE_MS = 3500;
+const LIMIT_MS = 1500;
+const LIFE_MS = 4500;
 const TICK_MS = 20;
 
 const cleanups: (() => Promise<unknown>)[] = [];

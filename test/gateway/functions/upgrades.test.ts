@@ -219,12 +219,12 @@ test('a tunnel may be silent for longer than the idle time of requests, and outl
 });
 
 test('a tunnel is no head that is late', async () => {
-  const { edge } = await setUp(echo, { limits: { headersTimeoutMs: 100 } });
+  const { edge } = await setUp(echo, { limits: { headersTimeoutMs: 300 } });
   const client = await openRaw(edge.port);
   client.send(request('GET /chat HTTP/1.1', HANDSHAKE));
   expect((await client.response()).status).toBe(101);
   for (let sent = 0; sent < 8; sent += 1) {
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    await new Promise((resolve) => setTimeout(resolve, 200));
     client.send(`<${sent}>`);
     await client.received(`<${sent}>`);
   }

@@ -155,7 +155,7 @@ test('a function may think for longer than the idle time, and a stream may be si
       await idleOnce();
       socket.end('6\r\nsecond\r\n0\r\n\r\n');
     },
-    { limits: { idleTimeoutMs: 150 }, files: { '/a.txt': 'a' } },
+    { limits: { idleTimeoutMs: 500 }, files: { '/a.txt': 'a' } },
   );
   const idleOnce = async (): Promise<void> => {
     const other = await openRaw(edge.port);
