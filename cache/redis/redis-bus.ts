@@ -37,7 +37,12 @@ export class RedisBus implements BusBackend {
     this.#options = options;
     const { physical } = options.names;
     this.#registryKey = physical(REGISTRY);
-    this.#channels = { events: physical(`${REGISTRY}:events`), acks: physical(`${REGISTRY}:acks`) };
+    // A server's databases have their own keys and share its channels.
+    const own = options.target.database === 0 || options.isCluster ? '' : `:${options.target.database}`;
+    this.#channels = {
+      events: physical(`${REGISTRY}:events`) + own,
+      acks: physical(`${REGISTRY}:acks`) + own,
+    };
     this.#publishCommand = options.isCluster ? 'SPUBLISH' : 'PUBLISH';
   }
 

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Cache } from '../../cache/cache.ts';
+import type { Cache, InvalidationEvent } from '../../cache/cache.ts';
+import { parseCacheUrl } from '../../cache/config.ts';
 import { keys } from '../../cache/keys.ts';
 import { createRegistry, type Registry } from '../../core/metrics.ts';
 import { site } from './cache-conformance.ts';
@@ -66,4 +67,23 @@ describe('a gateway that may have missed messages of the bus', () => {
     await until('the lease is back', () => gateway.holdsLease());
     await haveNearCopy();
   });
+});
+
+it('two databases of one server are two environments: neither hears of what the other ends', async () => {
+  const rig = await serverRig();
+  const url = `${rig.server?.url}/7`;
+  const target = parseCacheUrl(url);
+  if (target === undefined) throw new Error(`no cache URL: ${url}`);
+  try {
+    const [writer, other] = [await rig.open(), await rig.open({ target })];
+    const gateway = await rig.open({ target }, { holdsLease: true });
+    await until('the lease', () => gateway.holdsLease());
+    const heard: InvalidationEvent[] = [];
+    gateway.onInvalidated((event) => heard.push(event));
+    await writer.invalidate(KEY, { isFirst: true });
+    await other.invalidate(keys.domain('b.example'), { isFirst: true });
+    expect(heard).toEqual([{ kind: 'key', family: 'domain', name: 'domain:b.example' }]);
+  } finally {
+    await rig.close();
+  }
 });
