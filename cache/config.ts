@@ -174,7 +174,8 @@ export function defaultCacheConfig(overrides: Partial<CacheConfig> = {}): CacheC
 /** The target that a CACHE_URL names; undefined when it is malformed. */
 export function parseCacheUrl(text: string | undefined): CacheTarget | undefined {
   if (text === undefined || text === 'memory:' || text === 'memory://') return { kind: 'memory' };
-  const urls = text.split(',').map((part) => parseNode(part.trim()));
+  const scheme = /^[a-z]+:\/\//i.exec(text)?.[0] ?? 'redis://';
+  const urls = text.split(',').map((part) => parseNode(part.trim(), scheme));
   const [first] = urls;
   if (first === undefined || urls.some((url) => url?.protocol !== first?.protocol)) return undefined;
   const database = /^\/(\d{1,5})?$/.exec(first.pathname === '' ? '/' : first.pathname);
@@ -184,14 +185,23 @@ export function parseCacheUrl(text: string | undefined): CacheTarget | undefined
     topology: 'single',
     nodes: urls.flatMap((url) => (url === undefined ? [] : [nodeOf(url)])),
     isTls: first.protocol === 'rediss:',
-    username: first.username === '' ? undefined : decodeURIComponent(first.username),
-    password: first.password === '' ? undefined : decodeURIComponent(first.password),
+    username: first.username === '' ? undefined : unescaped(first.username),
+    password: first.password === '' ? undefined : unescaped(first.password),
     database: Number(database[1] ?? 0),
   };
 }
 
-function parseNode(text: string): URL | undefined {
-  const url = URL.parse(/^[a-z]+:\/\//i.test(text) ? text : `redis://${text}`);
+/** A `%` that begins no escape stands for itself: passwords have such. */
+function unescaped(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
+function parseNode(text: string, scheme: string): URL | undefined {
+  const url = URL.parse(/^[a-z]+:\/\//i.test(text) ? text : scheme + text);
   if (url === null || !/^rediss?:$/.test(url.protocol) || url.hostname === '') return undefined;
   return url;
 }

@@ -79,5 +79,8 @@ function openBackend(config: CacheConfig, parts: BackendParts): Backend {
     return memoryBackend(parts.memoryServer ?? createMemoryServer({ clock: parts.clock }));
   }
   const { log, instance, statistics } = parts;
+  if (target.topology === 'single' && target.nodes.length > 1) {
+    log.warn('CACHE_URL names several servers and only the first is used: is CACHE_TOPOLOGY missing?');
+  }
   return redisBackend({ config, target, instance, log, observer: statistics });
 }

@@ -1,5 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { readEnvironment } from '../../core/env.ts';
+import { silentLogger } from '../../core/log.ts';
+import { createRegistry } from '../../core/metrics.ts';
+import { openCache } from '../../cache/open-cache.ts';
 import { cacheShape, toCacheConfig, type CacheConfig } from '../../cache/config.ts';
 
 const read = (env: Record<string, string>): CacheConfig =>
@@ -29,6 +32,29 @@ describe('the environment of the cache', () => {
     expect(read(url).target).toMatchObject({ username: 'al', password: 'p@ss', database: 3 });
     const target = read({ ...url, CACHE_USERNAME: 'gw', CACHE_PASSWORD: 'x' }).target;
     expect(target).toMatchObject({ username: 'gw', password: 'x' });
+  });
+
+  it('takes a % in a password that begins no escape for itself', () => {
+    expect(read({ CACHE_URL: 'redis://u:100%zz@cache' }).target).toMatchObject({ password: '100%zz' });
+  });
+
+  it('takes the scheme of the first of several nodes for those that have none', () => {
+    const target = read({ CACHE_URL: 'rediss://u:p@a:1,b:2', CACHE_TOPOLOGY: 'cluster' }).target;
+    const nodes = [
+      { host: 'a', port: 1 },
+      { host: 'b', port: 2 },
+    ];
+    expect(target).toMatchObject({ isTls: true, nodes, password: 'p' });
+  });
+
+  it('says that of several servers only one is used, where the topology is missing', async () => {
+    const lines: unknown[] = [];
+    const log = silentLogger();
+    log.warn = (...args: unknown[]) => void lines.push(args);
+    const config = read({ CACHE_URL: 'a:1,b:2' });
+    await openCache(config, { log, registry: createRegistry() }).close();
+    await openCache({ ...config, target: { kind: 'memory' } }, { log, registry: createRegistry() }).close();
+    expect(JSON.stringify(lines)).toMatch(/^\[\["CACHE_URL names several servers[^\]]*\]\]$/);
   });
 
   it('reads several nodes of a cluster', () => {
