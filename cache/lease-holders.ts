@@ -66,7 +66,7 @@ export class LeaseHolders {
 
   #changeEpoch(nowMs: number, registry: Registry | undefined): void {
     for (const [instance, untilMs] of this.#missing) if (untilMs <= nowMs) this.#missing.delete(instance);
-    const restMs = this.#restOfLostLeasesMs(registry);
+    const restMs = this.#restOfLostLeasesMs(registry, nowMs);
     if (restMs <= 0) {
       this.#missing.clear();
       this.#strangersUntilMs = 0;
@@ -80,10 +80,13 @@ export class LeaseHolders {
     this.#strangersUntilMs = Math.max(this.#strangersUntilMs, nowMs + strangersMs);
   }
 
-  /** How long leases of the registry before this one may last at most, by the age that this one tells. */
-  #restOfLostLeasesMs(registry: Registry | undefined): number {
+  /**
+   * How long leases of the registry before this one may last at most, by the age that this one tells; but the one before
+   * was there when it was last read, so whatever clock began this one, it is no older than that.
+   */
+  #restOfLostLeasesMs(registry: Registry | undefined, nowMs: number): number {
     if (registry === undefined) return this.#leaseMs;
-    const ageMs = this.#clock.nowMs() - registry.sinceMs;
+    const ageMs = Math.min(this.#clock.nowMs() - registry.sinceMs, nowMs - this.#askedAtMs);
     return Math.min(this.#leaseMs, this.#leaseMs + CLOCK_SLACK_MS - ageMs);
   }
 

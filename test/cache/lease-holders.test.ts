@@ -55,6 +55,14 @@ describe('who may hold a lease, when the registry was lost', () => {
     expect(strangersForMs()).toBe(FIRST_LEASE_MS);
   });
 
+  it('the same where a clock that is behind began the new one', () => {
+    look(registry('e1', HOUR_MS, ['a', 'b']));
+    clock.advance(1000);
+    look(registry('e2', HOUR_MS, ['b']));
+    expect(strangersForMs()).toBe(FIRST_LEASE_MS);
+    expect(holders.missing()).toEqual(['a']);
+  });
+
   it('those that do not come back for no longer than a lease', () => {
     look(registry('e1', HOUR_MS, ['a']));
     clock.advance(1000);
