@@ -50,6 +50,7 @@ function holdLock(
   const { backend, clock, owner, fence } = held;
   const controller = new AbortController();
   let heldUntilMs = held.sentAtMs + key.ttlMs;
+  let isOver = false;
   const renew = async (): Promise<void> => {
     const sentAtMs = clock.monotonicMs();
     try {
@@ -58,22 +59,24 @@ function holdLock(
     } catch {
       // Tried again at the next beat; lost when the lifetime is over.
     }
+    // Released while this renewal was on its way: that counts.
+    if (isOver) return;
     if (clock.monotonicMs() >= heldUntilMs) stop();
   };
   const timer = setInterval(() => void renew(), key.ttlMs / RENEWALS_PER_TTL).unref();
   const stop = (): void => {
     clearInterval(timer);
-    heldUntilMs = 0;
+    isOver = true;
     controller.abort();
   };
   return {
     owner,
     fence,
     lost: controller.signal,
-    isHeld: () => clock.monotonicMs() < heldUntilMs,
+    isHeld: () => !isOver && clock.monotonicMs() < heldUntilMs,
     release: async () => {
       clearInterval(timer);
-      heldUntilMs = 0;
+      isOver = true;
       // Should it fail, the lock ends with its lifetime.
       await backend.lock.release(key.name, owner).catch(() => false);
     },

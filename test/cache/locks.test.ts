@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { LockKey } from '../../cache/keys.ts';
 import type { HeldLock } from '../../cache/lock.ts';
 import type { Cache } from '../../cache/cache.ts';
@@ -40,6 +40,21 @@ describe('a lock', () => {
     expect(await other.lock(key)).toEqual({ kind: 'taken' });
     await lock.release();
     expect(lock.isHeld()).toBe(false);
+  });
+
+  it('that was released is not held again by a renewal that was on its way', async () => {
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+    try {
+      const lock = await take(cache, keyOf('released'));
+      vi.advanceTimersByTime(TTL_MS / 3);
+      const release = lock.release();
+      expect(lock.isHeld()).toBe(false);
+      await release;
+      // The renewal was sent before the release, on the same connection: its answer is here.
+      expect(lock.isHeld()).toBe(false);
+    } finally {
+      vi.useRealTimers();
+    }
   });
 
   it('that somebody else has by now is lost, is told so, and is not released by who lost it', async () => {
