@@ -1,16 +1,22 @@
 import { EdgeError, toEdgeError } from '../core/errors.ts';
 import type { Cache, Loader } from './cache.ts';
+import { callLoader } from './call-loader.ts';
+import type { CacheConfig } from './config.ts';
 import { Flights } from './flights.ts';
+import { LoadGate } from './load-gate.ts';
 import type { Invalidation, Resolved } from './lookup.ts';
+import { untilAborted } from './until-aborted.ts';
 
 const NOTHING_DONE: Invalidation = { acknowledged: [], expired: [], isComplete: false, durationMs: 0 };
 
 /**
  * What CACHE_ENABLED=false means: every look-up is a miss, every load asks the source, nothing is kept. Concurrent
- * loads of one key are still collapsed, each caller getting an answer that began after it asked.
+ * loads of one key are still collapsed, each caller getting an answer that began after it asked; and no more run at once,
+ * and none for longer, than with the cache.
  */
-export function disabledCache(): Cache {
+export function disabledCache(config: Pick<CacheConfig, 'maxConcurrentLoads' | 'loadHardMs'>): Cache {
   const flights = new Flights();
+  const loading = { gate: new LoadGate(config.maxConcurrentLoads), limitMs: config.loadHardMs };
   const cause = new EdgeError('CACHE_FAILED', { detail: 'the cache is switched off (CACHE_ENABLED)' });
   return {
     connect: () => Promise.resolve(),
@@ -23,7 +29,11 @@ export function disabledCache(): Cache {
     set: async () => ({ kind: 'disabled' }),
     del: async () => ({ kind: 'disabled' }),
     exists: async () => ({ kind: 'miss' }),
-    getWithFallback: (key, loader) => flights.run(key.name, false, () => load(loader)),
+    getWithFallback: (key, loader, options = {}) =>
+      untilAborted(
+        flights.run(key.name, false, () => load(loader, loading)),
+        options.signal,
+      ),
     invalidate: async () => NOTHING_DONE,
     invalidateMany: async () => NOTHING_DONE,
     onInvalidated: () => () => undefined,
@@ -52,9 +62,13 @@ export function disabledCache(): Cache {
   };
 }
 
-async function load<Value>(loader: Loader<Value>): Promise<Resolved<Value>> {
+async function load<Value>(
+  loader: Loader<Value>,
+  { gate, limitMs }: { gate: LoadGate; limitMs: number },
+): Promise<Resolved<Value>> {
   try {
-    const loaded = await loader(new AbortController().signal);
+    const loaded = await gate.run(() => callLoader(loader, limitMs), limitMs);
+    if (loaded === undefined) throw new EdgeError('OVERLOADED', { detail: 'too many loads wait' });
     if (loaded.kind === 'absent') return { kind: 'absent', source: 'loader' };
     const { value } = loaded;
     return { kind: 'found', value, source: 'loader', ageMs: 0, isStale: false, isLastKnownGood: false };

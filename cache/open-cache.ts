@@ -42,7 +42,7 @@ export type CacheParts = {
 
 /** Opens the shared cache as configured. Nothing connects before `connect()`. */
 export function openCache(config: CacheConfig, parts: CacheParts): Cache {
-  if (!config.isEnabled) return disabledCache();
+  if (!config.isEnabled) return disabledCache(config);
   const clock = parts.clock ?? systemClock;
   const instance = parts.instance ?? crypto.randomUUID().slice(0, 13);
   const statistics = new Statistics();

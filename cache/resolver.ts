@@ -3,6 +3,7 @@ import { EdgeError, messageOf, toEdgeError } from '../core/errors.ts';
 import type { Logger } from '../core/log.ts';
 import type { Backend } from './backend.ts';
 import type { Loader } from './cache.ts';
+import { callLoader, within } from './call-loader.ts';
 import type { ColdBudget } from './cold-budget.ts';
 import type { CacheConfig } from './config.ts';
 import type { EntryWriter, Filled } from './entry-writer.ts';
@@ -20,6 +21,9 @@ import type { Statistics } from './statistics.ts';
 const WAIT_FOR_OTHER_MS = 200;
 const FIRST_LOOK_MS = 8;
 const LONGEST_LOOK_MS = 40;
+
+/** Refusals that say that what was loaded is out of date already. */
+const OVERTAKEN: ReadonlySet<string> = new Set(['purged-meanwhile', 'older-revision']);
 
 const TOO_MANY_COLD = {
   kind: 'failed' as const,
@@ -206,7 +210,8 @@ export class Resolver {
       const newer = await shared.find(attempt.key);
       if (newer.kind === 'value' && newer.isFresh) return fromShared(newer, false);
     }
-    const isKeepable = !(outcome.kind === 'refused' && outcome.reason === 'purged-meanwhile');
+    // Older than what was purged: the source is behind. It is answered for want of a better one, and not kept.
+    const isKeepable = outcome.kind !== 'refused' || !OVERTAKEN.has(outcome.reason);
     if (loaded.kind === 'absent') {
       near.forget(attempt);
       if (isKeepable) near.keepAbsence(attempt, filled, loadMs);
@@ -232,7 +237,7 @@ export class Resolver {
     try {
       const loaded = await gate.run(() => {
         counts.loads += 1;
-        return callWithin(loader, config.loadHardMs);
+        return callLoader(loader, config.loadHardMs);
       }, config.loadHardMs);
       if (loaded !== undefined) return { kind: 'loaded', loaded };
       return { kind: 'failed', cause: new EdgeError('OVERLOADED', { detail: 'too many loads wait' }) };
@@ -286,27 +291,6 @@ function fromShared<Value>(found: StaleValue<Value>, isStale: boolean): Resolved
 
 function isLastKnownGood(resolved: Resolved<unknown>): boolean {
   return resolved.kind === 'found' && resolved.isLastKnownGood;
-}
-
-/** The outcome if it comes within the time; the work goes on either way. */
-async function within<Value>(work: Promise<Value>, limitMs: number): Promise<Value | undefined> {
-  let timer: NodeJS.Timeout | undefined;
-  const limit = new Promise<undefined>((resolve) => {
-    timer = setTimeout(() => resolve(undefined), limitMs);
-  });
-  const first = await Promise.race([work, limit]);
-  clearTimeout(timer);
-  return first;
-}
-
-/** Calls a loader that is held to its deadline even if it ignores the signal. */
-async function callWithin<Value>(loader: Loader<Value>, limitMs: number): Promise<Loaded<Value>> {
-  const controller = new AbortController();
-  const loaded = await within(loader(controller.signal), limitMs);
-  if (loaded !== undefined) return loaded;
-  const error = new Error(`the load took longer than ${limitMs} ms`);
-  controller.abort(error);
-  throw error;
 }
 
 function pause(delayMs: number): Promise<void> {

@@ -28,6 +28,30 @@ describe('CACHE_ENABLED=false', () => {
       await rig.close();
     }
   });
+
+  it('holds loads to their deadline and their number all the same', async () => {
+    const config = defaultCacheConfig({ isEnabled: false, maxConcurrentLoads: 2, loadHardMs: 50 });
+    const off = openCache(config, silentParts());
+    const signals: AbortSignal[] = [];
+    const never = (signal: AbortSignal) => {
+      signals.push(signal);
+      return new Promise<never>(() => undefined);
+    };
+    const answers = [1, 2, 3].map((id) => off.getWithFallback(keys.domain(`h${id}.example`), never));
+    expect(signals).toHaveLength(2);
+    for (const answer of await Promise.all(answers)) expect(answer).toMatchObject({ kind: 'failed' });
+    expect(signals.slice(0, 2).every((signal) => signal.aborted)).toBe(true);
+  });
+
+  it('lets a caller go who no longer waits', async () => {
+    const off = openCache(defaultCacheConfig({ isEnabled: false }), silentParts());
+    const controller = new AbortController();
+    const answer = off.getWithFallback(keys.domain('a.example'), () => new Promise<never>(() => undefined), {
+      signal: controller.signal,
+    });
+    controller.abort();
+    expect(await answer).toMatchObject({ kind: 'failed' });
+  });
 });
 
 describe('CACHE_CONNECTION_POOL_SIZE', () => {

@@ -73,6 +73,18 @@ describe('near copies', () => {
     expect(gateway.peek(key)).toBeDefined();
   });
 
+  it('are not made of what is older than a purge, where the source is behind', async () => {
+    const { open } = setUp();
+    const gateway = await open({ holdsLease: true });
+    const key = keys.domain('a.example');
+    await gateway.invalidate(key, { rev: 5 });
+    expect(await gateway.getWithFallback(key, found('d4', 4))).toMatchObject({ kind: 'found' });
+    expect(gateway.peek(key)).toBeUndefined();
+    expect(await gateway.getWithFallback(key, found('d5', 5))).toMatchObject({
+      value: { deploymentId: 'd5' },
+    });
+  });
+
   it('are not used when the lease has run out', async () => {
     const { clock, open } = setUp({ nearTtlMs: MINUTE, leaseMs: 15 * SECOND });
     const gateway = await open({ holdsLease: true });
