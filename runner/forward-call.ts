@@ -55,7 +55,7 @@ export async function forwardCall(request: IncomingMessage, options: ForwardOpti
   const exchange = new Exchange({ signal }, onFinished);
   process.calls.dispatch(
     {
-      path: request.url ?? '/',
+      path: escapeUnsafe(request.url ?? '/'),
       method: request.method ?? 'GET',
       headers: functionHeaders(request, hasBody),
       body: hasBody ? new RequestBody(request) : null,
@@ -64,6 +64,14 @@ export async function forwardCall(request: IncomingMessage, options: ForwardOpti
     exchange,
   );
   return explain(await exchange.outcome, token);
+}
+
+// No URI has these (RFC 3986 section 2), workerd refuses them with a 400 of its own, and clients send them all the same. As
+// the URL standard of browsers does, and with the same meaning to whoever reads them.
+const UNSAFE = /["<>`]/g;
+
+function escapeUnsafe(target: string): string {
+  return target.replaceAll(UNSAFE, (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`);
 }
 
 async function explain(outcome: Outcome, token: string): Promise<Forwarded> {

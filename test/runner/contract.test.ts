@@ -68,6 +68,18 @@ test.each([
   expect(await reply.text()).toMatch(/^Malformed/);
 });
 
+test('a function is called whatever characters a client has left unescaped in its target', async () => {
+  const { headers } = await deploy(runner, ECHO, { deploymentId: 'unescaped' });
+  const unusual = `!"$&'()*+,:;<=>@[]^_\`{|}~`;
+  for (const character of unusual) {
+    const path = `/p${character}q?p${character}q=${character}`;
+    const reply = await send(runner.port, { method: 'GET', path, headers });
+    expect(reply.status, path).toBe(200);
+    const { pathname, search } = new URL((JSON.parse(reply.body.toString()) as Echo).url);
+    expect([decodeURIComponent(pathname), decodeURIComponent(search)].join(''), path).toBe(path);
+  }
+});
+
 test('a function sees method, path, query, host, headers and body as they were sent', async () => {
   const { headers } = await deploy(runner, ECHO, { deploymentId: 'echo' });
   const reply = await send(runner.port, {
