@@ -1,10 +1,14 @@
 import { options, redirect, refused } from './answer-directly.ts';
 import type { Edge } from './edge.ts';
 import type { Answer, Exchange } from './exchange.ts';
+import { maxForwards } from './functions/max-forwards.ts';
 import type { CompiledSite } from './site/compile-site.ts';
 import { editAnswer, editOwnAnswer } from './site/edit-answer.ts';
 import { matchRoute, type FunctionRoute } from './site/match-route.ts';
 import { markPinned, type Found } from './site/skew-protection.ts';
+
+/** Of a function that does not say. */
+const USUAL_METHODS = 'GET, HEAD, OPTIONS, POST, PUT, PATCH, DELETE';
 
 /**
  * The life of a request: which build the host shows, what of that build answers, and the answer. Steps that fail
@@ -28,6 +32,8 @@ async function answerWith(edge: Edge, exchange: Exchange, { site, route }: Found
       exchange.event.route = route.status === 404 ? 'not-found' : 'static';
       return edge.files.serve(exchange, site, route);
     case 'function':
+      // RFC 9110 section 7.6.2: the last hop that it may reach is this one.
+      if (maxForwards(exchange) === 0) return inNameOf(site, exchange, options(exchange, allowOf(route)));
       return callFunction(edge, exchange, site, route);
     case 'redirect':
       return inNameOf(site, exchange, redirect(exchange, site, route));
@@ -41,6 +47,10 @@ async function answerWith(edge: Edge, exchange: Exchange, { site, route }: Found
     default:
       return route satisfies never;
   }
+}
+
+function allowOf({ resource: { methods = [] } }: FunctionRoute): string {
+  return methods.length === 0 ? USUAL_METHODS : methods.join(', ').toUpperCase();
 }
 
 function inNameOf(site: CompiledSite, { target: { path } }: Exchange, reply: Answer): Answer {

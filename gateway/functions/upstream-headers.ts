@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import { isHopByHop } from '../../contracts/header-names.ts';
 import type { HeaderList } from '../../runner-client/runner-client.ts';
 import type { FlatHeaders } from '../exchange.ts';
+import { maxForwards } from './max-forwards.ts';
 
 /** What a client claims about earlier hops: built anew, see forwardedHeaders. */
 const FORWARDING = new Set([
@@ -39,10 +40,13 @@ export function requestHeaders(incoming: IncomingMessage): [string, string][] {
   const kept = list.filter(([name]) => {
     const lower = name.toLowerCase();
     if (isHopByHop(lower) || named.has(lower) || FORWARDING.has(lower)) return false;
+    if (lower === 'max-forwards' && maxForwards(incoming) !== undefined) return false;
     // Expect is answered by this hop; Host is said anew, as it was understood.
     return lower !== 'host' && lower !== 'expect' && !PLATFORM.test(lower);
   });
   if (acceptsTrailers(list)) kept.push(['TE', 'trailers']);
+  const hops = maxForwards(incoming);
+  if (hops !== undefined) kept.push(['Max-Forwards', String(hops - 1)]);
   kept.push(['Via', `${incoming.httpVersion} origan-edge`]);
   return kept;
 }

@@ -116,7 +116,10 @@ function withField(fields: readonly Field[], name: string, value: string): Field
   // Several Set-Cookie cannot be combined into one (RFC 6265 section 3).
   if (known === undefined || lower === 'set-cookie') return [...fields, made];
   if (lower === 'vary') return fields.with(index, { ...known, value: mergeLists(known.value, value) });
-  if (known.isDefault || SINGLE_VALUED.has(lower)) return fields.with(index, made);
+  if (known.isDefault || SINGLE_VALUED.has(lower)) {
+    // A function may have sent several lines of the name: all of them give way.
+    return fields.with(index, made).filter((field) => field === made || field.name.toLowerCase() !== lower);
+  }
   return fields.with(index, { ...known, value: `${known.value}, ${value}` });
 }
 

@@ -1,3 +1,5 @@
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { ask } from '../../support/ask.ts';
 import { serveSites, siteOf, type ServedSites } from '../../support/serve-sites.ts';
@@ -7,7 +9,16 @@ const site = siteOf(
   {
     html: 'auto',
     notFound: '404',
-    resources: [{ kind: 'dynamic', urlPath: '/call', resourcePath: 'call.js', methods: ['GET'] }],
+    resources: [
+      { kind: 'dynamic', urlPath: '/call', resourcePath: 'call.js', methods: ['GET'] },
+      { kind: 'dynamic', urlPath: '/any', resourcePath: 'any.js' },
+      {
+        kind: 'dynamic',
+        urlPath: '/lines',
+        resourcePath: 'lines.js',
+        headers: { 'Cache-Control': 'no-store', Link: '</own>; rel=preload' },
+      },
+    ],
     redirects: [{ from: '/old', to: '/about', status: 301 }],
     headers: [
       {
@@ -37,12 +48,45 @@ const site = siteOf(
 );
 
 let edge: ServedSites;
+let runner: Server;
 
 beforeAll(async () => {
-  edge = await serveSites({ sites: { 'site.test': site.record }, objects: site.objects });
+  runner = createServer((request, response) => {
+    response.setHeader('Cache-Control', ['public', 'max-age=60']);
+    response.setHeader('Link', ['</a>; rel=preload', '</b>; rel=preload', '</c>; rel=preload']);
+    response.setHeader('Set-Cookie', ['a=1', 'b=2']);
+    response.end(`hops: ${String(request.headers['max-forwards'])}`);
+  });
+  await new Promise<void>((resolve) => runner.listen(0, '127.0.0.1', resolve));
+  edge = await serveSites({
+    sites: { 'site.test': site.record },
+    objects: site.objects,
+    runnerUrl: `http://127.0.0.1:${(runner.address() as AddressInfo).port}`,
+  });
 });
 
-afterAll(() => edge.close());
+afterAll(async () => {
+  await edge.close();
+  await new Promise((resolve) => runner.close(resolve));
+});
+
+test('what the manifest sets for a function is in place of every line that it sent', async () => {
+  const answer = await ask(edge.port, { target: '/lines' });
+  expect(answer.all('cache-control')).toEqual(['no-store']);
+  expect(answer.all('link')).toEqual(['</own>; rel=preload']);
+  expect(answer.all('set-cookie')).toEqual(['a=1', 'b=2']);
+});
+
+test.each<[string, string, Record<string, string>, [number, string, string | undefined]]>([
+  ['OPTIONS', '/any', { 'max-forwards': '3' }, [200, 'hops: 2', undefined]],
+  ['OPTIONS', '/any', {}, [200, 'hops: undefined', undefined]],
+  ['OPTIONS', '/any', { 'max-forwards': 'x' }, [200, 'hops: x', undefined]],
+  ['OPTIONS', '/any', { 'max-forwards': '0' }, [204, '', 'GET, HEAD, OPTIONS, POST, PUT, PATCH, DELETE']],
+  ['GET', '/any', { 'max-forwards': '0' }, [200, 'hops: 0', undefined]],
+])('%s %s with %j: Max-Forwards counts for OPTIONS', async (method, target, headers, expected) => {
+  const answer = await ask(edge.port, { method, target, headers });
+  expect([answer.status, answer.text, answer.header('allow')]).toEqual(expected);
+});
 
 test('another site may ask for a file: what CORS needs is in the answer to OPTIONS', async () => {
   const answer = await ask(edge.port, {
