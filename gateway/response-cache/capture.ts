@@ -78,9 +78,14 @@ export class Capture extends Readable {
 
   /** Passes the last bytes, or the end, once the whole is stored. */
   async #finish(last: Buffer | null): Promise<void> {
-    this.#settle(this.#chunks === undefined ? undefined : Buffer.concat(this.#chunks, this.#bytes));
+    // With a length this is called twice, for the last bytes and for the end: put together once.
+    if (this.#stored === undefined) this.#settle(this.#whole());
     await this.#stored;
     this.#pass(last);
+  }
+
+  #whole(): Buffer | undefined {
+    return this.#chunks === undefined ? undefined : Buffer.concat(this.#chunks, this.#bytes);
   }
 
   #pass(chunk: Buffer | null): void {

@@ -15,7 +15,7 @@ import { markersFor, type Snapshot } from './markers.ts';
 import { speaksToCaches } from './request-headers.ts';
 import type { ResponseStore } from './response-store.ts';
 import type { SharedCache } from './shared-cache.ts';
-import { isOfRequest } from './status-codes.ts';
+import { isOfMoment, isOfRequest } from './status-codes.ts';
 import type { Refusal } from './storable.ts';
 import { toStored, type StoredResponse } from './stored-response.ts';
 import { fieldNames, isStrict, variantKey } from './vary.ts';
@@ -92,11 +92,14 @@ function isTooLarge({ parts, asked }: Received, headers: HeaderList): boolean {
   return asked.reach.kind === 'plain' && Number(firstLineOf(headers, 'content-length')) > parts.maxEntryBytes;
 }
 
-/** What it replaces must not come back once the function fails. */
+/**
+ * What it replaces must not come back, once the function fails or while it is refreshed: a full response says that what is stored is
+ * not suitable (RFC 9111 section 4.3.3), a page that is gone now as well as a new one.
+ */
 function forgetReplaced({ parts, asked, before, touched, reply: { status } }: Received): void {
   const isOwn = before !== undefined && asked.reach.kind === 'plain' && isStrict(before);
   const replaced = isOwn ? before : touched;
-  if (replaced !== undefined && status < 400) parts.store.remove(asked.address, replaced);
+  if (replaced !== undefined && !isOfMoment(status)) parts.store.remove(asked.address, replaced);
   if (asked.part !== undefined && status === 200) parts.store.remove(asked.address, asked.part);
 }
 

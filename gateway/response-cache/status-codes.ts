@@ -19,6 +19,9 @@ const OF_REQUEST: ReadonlySet<number> = new Set([206, 304, 416]);
 /** RFC 5861 section 4: what `stale-if-error` covers, beside calls that got no answer. */
 const ERRORS: ReadonlySet<number> = new Set([500, 502, 503, 504]);
 
+/** Of the failures of a client: those that say something of the moment, and nothing of what was asked for. */
+const OF_MOMENT: ReadonlySet<number> = new Set([408, 425, 429]);
+
 export function isHeuristicallyCacheable(status: number): boolean {
   return HEURISTICALLY_CACHEABLE.has(status);
 }
@@ -30,6 +33,11 @@ export function isUnderstood(status: number): boolean {
 
 export function isOfRequest(status: number): boolean {
   return OF_REQUEST.has(status);
+}
+
+/** Whether a status says nothing of what is stored (RFC 9111 section 4.3.3): no error of the function does. */
+export function isOfMoment(status: number): boolean {
+  return status >= 500 || OF_MOMENT.has(status);
 }
 
 export function isErrorStatus(status: number): boolean {

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { waitUntil } from '../../support/wait-until.ts';
 import { bodyOf, cleanUpAfterEach, setUpCache, statusOf, type Rig } from './rig.ts';
 
 cleanUpAfterEach();
@@ -47,6 +48,32 @@ test.each<[Fault, number]>([
   const { get, clock } = await failing('max-age=10, stale-if-error=60', fault);
   clock.advance(20_000);
   expect((await get('/')).status).toBe(status);
+});
+
+test.each([301, 401, 403, 404, 410])(
+  'what is answered %i now is not served from what was stored before',
+  async (status) => {
+    let answered = 200;
+    const { get, clock, runner } = await setUpCache((_request, response) => {
+      const lifetime = { 'Cache-Control': 'max-age=10, stale-while-revalidate=86400, stale-if-error=86400' };
+      response.writeHead(answered, answered === 200 ? lifetime : {}).end(String(answered));
+    });
+    await get('/');
+    clock.advance(11_000);
+    answered = status;
+    // Still from the store: the refresh that it begins learns of the change.
+    expect((await get('/')).status).toBe(200);
+    await waitUntil(async () => (await get('/')).status === status);
+    expect(runner.calls.length).toBeGreaterThan(1);
+    answered = 503;
+    expect((await get('/')).status).toBe(503);
+  },
+);
+
+test.each([408, 425, 429])('%i says nothing of what is stored', async (status) => {
+  const { get, clock } = await failing('max-age=10, stale-while-revalidate=86400', status);
+  clock.advance(11_000);
+  for (let count = 0; count < 5; count += 1) expect((await get('/')).status).toBe(200);
 });
 
 test.each<[string, Fault, number]>([

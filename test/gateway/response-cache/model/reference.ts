@@ -322,7 +322,7 @@ export class Reference {
     if (!this.#judge(asked, news) || status === 304) {
       const isReplaced = asked.way.kind === 'plain' && found !== undefined && isOwn(found);
       const replaced = isReplaced ? found : touched;
-      if (replaced !== undefined && status < 400) this.#tiers.forgetBoth(request, replaced);
+      if (replaced !== undefined && status < 500) this.#tiers.forgetBoth(request, replaced);
       if (part !== undefined && status === 200) this.#tiers.forgetBoth(request, part);
       if (asked.way.kind === 'plain') return this.#refuse(asked, status, calls);
       if (isLasting(status) && isRefusedForAll(request, kept)) {
