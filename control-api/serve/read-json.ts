@@ -1,8 +1,8 @@
 import type { IncomingMessage } from 'node:http';
 import { Failure } from '../failure.ts';
 
-// A manifest of 50,000 files has about 20 MB.
-const MAX_BODY_BYTES = 32 * 1024 * 1024;
+/** Of JSON, in whatever form it comes. A manifest of 50,000 files has about 20 MB. */
+export const MAX_BODY_BYTES: number = 32 * 1024 * 1024;
 
 /** The JSON body of a request; an absent one is `{}`. */
 export async function readJson(incoming: IncomingMessage): Promise<unknown> {

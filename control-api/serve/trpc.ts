@@ -2,10 +2,12 @@ import { initTRPC, TRPCError, type AnyRouter, type TRPCRouterRecord } from '@trp
 import { fetchRequestHandler } from '@trpc/server/adapters/fetch';
 import superjson from 'superjson';
 import { z } from 'zod';
+import { authenticate } from '../access/caller.ts';
 import type { Context } from '../context.ts';
 import type { Call, Operation } from '../operations/operation.ts';
 import { runObserved } from './observe.ts';
 import { describeFailure, logUnexpected } from './failures.ts';
+import { MAX_BODY_BYTES } from './read-json.ts';
 
 export const TRPC_PATH = '/trpc';
 
@@ -27,6 +29,8 @@ const CODES: Readonly<Record<number, TRPCError['code']>> = {
   503: 'SERVICE_UNAVAILABLE',
 };
 
+const TOO_LARGE = `A request may have at most ${MAX_BODY_BYTES} bytes.`;
+
 /** Answers `/trpc/…` in tRPC 11's wire form with superjson, as Origan's services speak it. */
 export function createTrpcHandler(
   context: Context,
@@ -36,7 +40,7 @@ export function createTrpcHandler(
   return (request) =>
     fetchRequestHandler({
       endpoint: TRPC_PATH,
-      req: request,
+      req: limitBody(request),
       router,
       createContext: () => ({
         authorization: request.headers.get('authorization') ?? undefined,
@@ -55,7 +59,6 @@ function createRouter(context: Context, operations: readonly Operation[]): AnyRo
 }
 
 function createProcedure(context: Context, operation: Operation): TRPCRouterRecord[string] {
-  const procedure = t.procedure.input(z.unknown());
   const run = async ({ ctx, input }: { ctx: RequestContext; input: unknown }): Promise<unknown> => {
     try {
       return await runObserved(context, operation, { ...ctx, ...splitInput(operation, input) });
@@ -63,7 +66,33 @@ function createProcedure(context: Context, operation: Operation): TRPCRouterReco
       throw toTrpcError(context, operation, error);
     }
   };
-  return operation.method === 'GET' ? procedure.query(run) : procedure.mutation(run);
+  if (operation.method === 'GET') return t.procedure.input(z.unknown()).query(run);
+  // Before the input is read: nobody unknown makes this program hold a body.
+  const known = t.procedure.use(async ({ ctx, next }) => {
+    const isKnown = await authenticate(context, ctx.authorization).then(
+      () => true,
+      () => false,
+    );
+    // Refused by the operation itself, so that the refusal is answered and counted as any other.
+    if (!isKnown) await run({ ctx, input: {} });
+    return await next();
+  });
+  return known.input(z.unknown()).mutation(run);
+}
+
+/** The request with a body that fails once it is larger than any operation may need. */
+function limitBody(request: Request): Request {
+  if (request.body === null) return request;
+  let bytes = 0;
+  const counter = new TransformStream<Uint8Array, Uint8Array>({
+    transform(chunk, controller) {
+      bytes += chunk.byteLength;
+      if (bytes <= MAX_BODY_BYTES) controller.enqueue(chunk);
+      else controller.error(new TRPCError({ code: 'PAYLOAD_TOO_LARGE', message: TOO_LARGE }));
+    },
+  });
+  const body = request.body.pipeThrough(counter);
+  return new Request(request, { method: request.method, body, duplex: 'half' });
 }
 
 /** A procedure has one input: the parameters of the path and the fields of the body side by side. */

@@ -108,4 +108,34 @@ describe('the query of gateways', () => {
       /not known/,
     );
   });
+
+  /** Sends chunks for as long as they are taken, up to 64 MiB; answers the reply and how many bytes went out. */
+  const flood = async (token: string): Promise<{ sent: number; status: number; text: string }> => {
+    const chunk = Buffer.alloc(1024 * 1024, ' ');
+    let sent = 0;
+    const body = new ReadableStream<Uint8Array>({
+      pull(controller) {
+        sent += chunk.length;
+        if (sent <= 64 * chunk.length) controller.enqueue(chunk);
+        else controller.close();
+      },
+    });
+    const headers = { 'content-type': 'application/json', authorization: `Bearer ${token}` };
+    const init: RequestInit = { method: 'POST', headers, body, duplex: 'half' };
+    const response = await fetch(`${api.url}/trpc/projects.create`, init);
+    return { sent, status: response.status, text: await response.text() };
+  };
+
+  it('reads no body of somebody without a token, and no endless one of anybody', async () => {
+    const stranger = await flood('a-token-that-nobody-ever-made');
+    expect(stranger.status).toBe(401);
+    // What lies in buffers on the way, but nothing like all of it.
+    expect(stranger.sent).toBeLessThan(32 * 1024 * 1024);
+    const known = await flood(TEST_TOKEN);
+    expect(known.status).toBe(413);
+    expect(JSON.parse(known.text).error.json).toMatchObject({
+      message: 'A request may have at most 33554432 bytes.',
+      data: { code: 'PAYLOAD_TOO_LARGE', httpStatus: 413 },
+    });
+  });
 });
