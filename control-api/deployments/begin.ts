@@ -6,6 +6,7 @@ import type { Context } from '../context.ts';
 import { inTransaction, type Database } from '../database/database.ts';
 import { deployments, environments, tracks } from '../database/schema.ts';
 import { refuseForeignDomains } from '../domains/refuse-foreign.ts';
+import { refuseNewDomains } from '../domains/refuse-new.ts';
 import { Failure } from '../failure.ts';
 import { PRODUCTION, toCustomHost } from '../projects/hosts.ts';
 import type { ProjectRow } from '../projects/project.ts';
@@ -29,14 +30,16 @@ export async function beginDeployment(
   const { config } = context;
   const checked = checkOrRefuse(body, config.MAX_OBJECT_BYTES);
   const hosts = (body.domains ?? []).map((typed) => toCustomHost(config, caller, typed));
+  const track = body.track ?? PRODUCTION;
+  await refuseNewDomains(context, { project, caller, track, hosts });
   const id = randomUUID();
   const missing = await inTransaction(context.db, async (tx) => {
     await refuseForeignDomains(tx, project, hosts);
-    const track = await ensureTrack(tx, project.id, body.track ?? PRODUCTION);
+    const { id: trackId } = await ensureTrack(tx, project.id, track);
     await tx.insert(deployments).values({
       id,
       projectId: project.id,
-      trackId: track.id,
+      trackId,
       status: 'pending',
       config: { ...body.manifest, objects: 'by-hash' },
       files: checked.files,
@@ -44,7 +47,7 @@ export async function beginDeployment(
       bytes: checked.bytes,
       source: body.source ?? null,
       requestedDomains: hosts,
-      environmentRevisionId: await currentRevision(tx, project.id, track.name),
+      environmentRevisionId: await currentRevision(tx, project.id, track),
       createdBy: caller.userId,
     });
     await referToObjects(tx, { projectId: project.id, deploymentId: id, objects: checked.objects });

@@ -126,6 +126,24 @@ describe('who may do what', () => {
     );
   });
 
+  it('lets members deploy to the domains of a track, and add none by the way', async () => {
+    const begin = (token: string, track: string): Promise<Reply> => {
+      const body = { manifest: manifestOf([]), track, domains: ['shown.example.org'] };
+      return first.send('POST', apiPaths.deployments('shop'), body, token);
+    };
+    const member = await makeUser('member');
+    const refused = await begin(member.token, 'production');
+    expect([refused.status, refused.body.error.code]).toEqual([403, 'FORBIDDEN']);
+    expect(refused.body.error.message).toMatch(/does not have the domain shown\.example\.org/);
+    const manager = await makeUser('admin');
+    expect((await begin(manager.token, 'production')).status).toBe(201);
+    await first.send('POST', apiPaths.domains('shop'), { host: 'shown.example.org' });
+    expect((await begin(member.token, 'production')).status).toBe(201);
+    // To another track it would be taken away from the one that it has.
+    expect((await begin(member.token, 'pr-1')).status).toBe(403);
+    expect((await begin(manager.token, 'pr-1')).status).toBe(201);
+  });
+
   it('lets viewers look, members deploy, admins manage and owners own', async () => {
     const rank = { viewer: 0, member: 1, admin: 2, owner: 3 } as const;
     const attempts: [needs: keyof typeof rank, send: (token: string) => Promise<Reply>][] = [
