@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { API_PREFIX, type Role, type Source } from './control-api.ts';
 import { roleSchema } from './control-api-answers.ts';
+import { trackNameSchema } from './control-api-requests.ts';
 
 // The part of the control API's plain HTTP form that lies around a deploy: environments, builds and their logs,
 // API tokens, organizations. Same rules as in control-api.ts.
@@ -187,7 +188,7 @@ export const buildSchema: z.ZodType<Build> = z.object({
 });
 
 export const startBuildSchema: z.ZodType<StartBuild> = z.strictObject({
-  track: z.string().optional(),
+  track: trackNameSchema.optional(),
   source: source.optional(),
 });
 
@@ -202,8 +203,17 @@ export const logEntrySchema: z.ZodType<LogEntry> = z.object({
   message: z.string().max(65_536),
 });
 
+// Lines are sorted by it, and printed with it.
+const writtenEntrySchema: z.ZodType<LogEntry> = z.object({
+  timestamp: z.iso
+    .datetime({ offset: true, error: 'must be a time such as 2026-01-31T08:00:00.000Z' })
+    .max(40),
+  level: z.enum(['debug', 'info', 'warn', 'error']),
+  message: z.string().max(65_536),
+});
+
 export const appendLogsSchema: z.ZodType<{ entries: LogEntry[] }> = z.strictObject({
-  entries: z.array(logEntrySchema).max(1000),
+  entries: z.array(writtenEntrySchema).max(1000),
 });
 
 export const logPageSchema: z.ZodType<LogPage> = z.object({

@@ -2,6 +2,7 @@ import { DrizzleQueryError, sql, type SQL } from 'drizzle-orm';
 import type { PgColumn, PgDatabase, PgQueryResultHKT } from 'drizzle-orm/pg-core';
 import { EdgeError, messageOf } from '../../core/errors.ts';
 import type { Closable } from '../../core/lifecycle.ts';
+import { Failure } from '../failure.ts';
 import type { SqlSession } from './migrate.ts';
 
 /** The query builder; the same on the embedded database and on a server. A transaction is one too. */
@@ -54,8 +55,19 @@ export function isUniqueViolation(error: unknown): boolean {
   return sqlState(error) === '23505';
 }
 
-/** CONTROL_API_FAILED (503) where the database could not be reached, the error itself otherwise. */
+// character_not_in_repertoire: the one character that JSON has and PostgreSQL's texts do not is NUL.
+const BAD_CHARACTER = '22021';
+
+/**
+ * CONTROL_API_FAILED (503) where the database could not be reached, BAD_REQUEST where it cannot keep a text, the error
+ * itself otherwise.
+ */
 export function toDatabaseError(error: unknown): unknown {
+  if (sqlState(error) === BAD_CHARACTER) {
+    return new Failure('BAD_REQUEST', 'A value contains NUL, which no name or text can have.', {
+      cause: error,
+    });
+  }
   const cause = error instanceof DrizzleQueryError ? error.cause : error;
   const isDown =
     UNAVAILABLE.test(sqlState(error) ?? '') ||

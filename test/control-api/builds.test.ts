@@ -141,6 +141,19 @@ describe.each(['with a cache server', 'without a cache'] as const)('builds %s', 
     expect((await setStatus(id, 'completed')).status).toBe(200);
   });
 
+  it('refuse a track that cannot be one, and lines whose time is none', async () => {
+    for (const track of ['No Track', 'x'.repeat(100), '']) {
+      expect((await api.send('POST', adminPaths.builds('site'), { track })).status).toBe(400);
+    }
+    const id = await start();
+    for (const timestamp of ['yesterday', '\u001B[2J', '']) {
+      const entries = [{ ...line('x'), timestamp }];
+      expect((await api.send('POST', adminPaths.buildLogs('site', id), { entries })).status).toBe(400);
+    }
+    const entries = [{ ...line('x'), timestamp: '2026-01-31T09:00:00+01:00' }];
+    expect((await api.send('POST', adminPaths.buildLogs('site', id), { entries })).status).toBe(200);
+  });
+
   it('are read through their own project only', async () => {
     const id = await start();
     await append(id, ['private']);

@@ -2,6 +2,7 @@ import { request } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { healthSchema } from '../../contracts/control-api-answers.ts';
+import { adminPaths } from '../../contracts/control-api-admin.ts';
 import { apiPaths } from '../../contracts/control-api.ts';
 import { allOperations } from '../../control-api/operations/all-operations.ts';
 import {
@@ -64,6 +65,21 @@ describe('the plain HTTP form', () => {
     expect((await post('{"name":')).status).toBe(400);
     expect((await post(JSON.stringify({ name: 'x'.repeat(33 * 1024 * 1024) }))).status).toBe(413);
     expect((await api.send('GET', apiPaths.whoami())).status).toBe(200);
+  });
+
+  it('refuses texts with NUL, which the database cannot keep', async () => {
+    const nul = encodeURIComponent('a\u0000b');
+    const attempts: [method: string, path: string, body?: unknown][] = [
+      ['GET', `${apiPaths.deployments('site')}?track=${nul}`],
+      ['GET', adminPaths.members('a\u0000b')],
+      ['DELETE', apiPaths.domain('site', 'a\u0000b')],
+      ['POST', adminPaths.tokens(), { name: 'a\u0000b' }],
+      ['POST', adminPaths.builds('site'), { track: 'a\u0000b' }],
+    ];
+    for (const attempt of attempts) {
+      const { status, body } = await api.send(...attempt);
+      expect([attempt[1], status, body.error.code]).toEqual([attempt[1], 400, 'BAD_REQUEST']);
+    }
   });
 
   it('describes itself: every operation, each with its parameters', async () => {
