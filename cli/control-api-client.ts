@@ -136,7 +136,7 @@ async function send(connection: Connection, { path, headers, ...rest }: Request)
     status = response.statusCode;
     text = await readText(response.body, apiUrl);
   } catch (error) {
-    throw error instanceof CliError ? error : unreachable(apiUrl, error);
+    throw error instanceof CliError ? error : unreachable(apiUrl, error, rest.method);
   }
   return readAnswer(apiUrl, status, text);
 }

@@ -22,8 +22,12 @@ export function refusedBy(status: number, error: ApiError['error']): ApiRefusalE
 }
 
 /** The control API could not be reached, did not answer in time, or the connection broke. */
-export function unreachable(apiUrl: string, cause: unknown): CliError {
-  if (isAbort(cause)) return new CliError('INTERRUPTED', 'Interrupted.', { cause });
+export function unreachable(apiUrl: string, cause: unknown, method: string = 'GET'): CliError {
+  if (isAbort(cause)) {
+    // What was sent cannot be taken back.
+    const rest = method === 'GET' ? '' : ' The control API may have done what it was asked for.';
+    return new CliError('INTERRUPTED', `Interrupted.${rest}`, { cause });
+  }
   return new CliError(
     'UNREACHABLE',
     `The control API at ${apiUrl} could not be reached: ${explain(cause)}.`,

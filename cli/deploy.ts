@@ -1,10 +1,5 @@
 import { adminPaths, environmentInfoSchema, type ChangeEnvironment } from '../contracts/control-api-admin.ts';
-import {
-  begunDeploymentSchema,
-  deploymentSchema,
-  flipResultSchema,
-  projectSchema,
-} from '../contracts/control-api-answers.ts';
+import { begunDeploymentSchema, flipResultSchema, projectSchema } from '../contracts/control-api-answers.ts';
 import {
   apiPaths,
   type BeginDeployment,
@@ -18,6 +13,7 @@ import { systemClock, type Clock } from '../core/clock.ts';
 import { buildSite, type BuiltSite } from './build-site.ts';
 import type { ControlApiClient } from './control-api-client.ts';
 import { ApiRefusalError } from './control-api-errors.ts';
+import { afterGivingUp, giveUp, interruptedBefore } from './give-up.ts';
 import { uploadObjects, type Uploaded, type UploadProgress } from './upload-objects.ts';
 
 export type DeployOptions = {
@@ -63,7 +59,6 @@ export type DeploySummary = {
 };
 
 const FINISH_TIMEOUT_MS = 10 * 60_000;
-const ABORT_TIMEOUT_MS = 3000;
 
 /**
  * Deploys a folder: builds it, begins a deployment, uploads the contents that are missing, finishes. Until the last
@@ -79,24 +74,21 @@ export async function deploySite(
 ): Promise<DeploySummary> {
   const clock = options.clock ?? systemClock;
   const startedMs = clock.monotonicMs();
-  report({ kind: 'building', directory: options.directory });
-  const site = await buildSite(options);
-  report({ kind: 'built', site });
-  if (options.createProject === true) await ensureProject(options, client);
-  await setEnvironment(options, client);
-  const begun = await begin(options, client, site);
-  // The control API checks the same rules again: what was said is not said twice.
-  const warnings = begun.warnings.filter((warning) => !site.warnings.includes(warning));
-  report({ kind: 'begun', deployment: begun.deployment, warnings });
-  const run: Run = { options, client, report, site, begun };
+  const run = await begin(options, client, report).catch((error: unknown) => {
+    throw options.signal?.aborted === true ? interruptedBefore(error) : error;
+  });
+  let isFinishing = false;
   try {
-    const uploaded = await upload(run, begun.missing);
+    const uploaded = await upload(run, run.begun.missing);
     report({ kind: 'finishing' });
+    isFinishing = true;
     const result = await finish(run);
     return summarize(run, { result, uploaded, durationMs: Math.round(clock.monotonicMs() - startedMs) });
   } catch (error) {
-    await giveUp(run);
-    throw error;
+    const { project, signal } = options;
+    const { id } = run.begun.deployment;
+    const ending = await giveUp(client, { project, id });
+    throw afterGivingUp(error, { id, ending: isFinishing ? ending : 'given-up', signal });
   }
 }
 
@@ -138,6 +130,23 @@ export function environmentOf(track: string = 'production'): string {
 }
 
 async function begin(
+  options: DeployOptions,
+  client: ControlApiClient,
+  report: (event: DeployEvent) => void,
+): Promise<Run> {
+  report({ kind: 'building', directory: options.directory });
+  const site = await buildSite(options);
+  report({ kind: 'built', site });
+  if (options.createProject === true) await ensureProject(options, client);
+  await setEnvironment(options, client);
+  const begun = await callBegin(options, client, site);
+  // The control API checks the same rules again: what was said is not said twice.
+  const warnings = begun.warnings.filter((warning) => !site.warnings.includes(warning));
+  report({ kind: 'begun', deployment: begun.deployment, warnings });
+  return { options, client, report, site, begun };
+}
+
+async function callBegin(
   options: DeployOptions,
   client: ControlApiClient,
   site: BuiltSite,
@@ -187,15 +196,6 @@ function callFinish({ options, client, begun }: Run): Promise<FlipResult> {
     timeoutMs: FINISH_TIMEOUT_MS,
     signal,
   });
-}
-
-/** Tells the control API so that others need not wait for this deployment. The first failure is the one to report. */
-async function giveUp({ client, options, begun }: Run): Promise<void> {
-  const path = apiPaths.abort(options.project, begun.deployment.id);
-  const timeoutMs = ABORT_TIMEOUT_MS;
-  await client
-    .call({ method: 'POST', path, answer: deploymentSchema, timeoutMs, mayRepeat: false })
-    .catch(() => undefined);
 }
 
 function summarize(

@@ -102,12 +102,7 @@ function endOfCommander(error: CommanderError, terminal: Terminal, isJson: boole
 }
 
 function printFailure(error: unknown, context: CliContext, isJson: boolean): ExitCode {
-  if (context.signal.aborted)
-    return fail(
-      new CliError('INTERRUPTED', 'Interrupted; nothing shown was changed by this command.'),
-      context,
-      isJson,
-    );
+  if (context.signal.aborted) return fail(asInterrupted(error), context, isJson);
   if (error instanceof CliError) return fail(error, context, isJson);
   if (error instanceof EdgeError) return fail(ofCache(error), context, isJson);
   const detail = error instanceof Error ? error.message : String(error);
@@ -117,6 +112,12 @@ function printFailure(error: unknown, context: CliContext, isJson: boolean): Exi
   if ((context.env['ORIGAN_DEBUG'] ?? '') !== '' && error instanceof Error)
     context.terminal.err(`${error.stack ?? ''}\n`);
   return fail(unknown, context, isJson);
+}
+
+/** Whatever failed after Ctrl-C failed because of it; who knows more about what was done has said so. */
+function asInterrupted(error: unknown): CliError {
+  if (error instanceof CliError && error.code === 'INTERRUPTED') return error;
+  return new CliError('INTERRUPTED', 'Interrupted.');
 }
 
 /** The one part that is talked to without a client which explains its failures. */
