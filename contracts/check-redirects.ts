@@ -1,3 +1,4 @@
+import { compilePaths, type PathEntry } from './clean-urls.ts';
 import type { Manifest, RedirectRule } from './manifest.ts';
 import {
   coversPattern,
@@ -34,7 +35,7 @@ export function checkRedirects(
   if (errors.length > 0) return { errors, warnings: [] };
   const served = servedPaths(manifest);
   const findings: RedirectFindings = { errors: duplicates(rules), warnings: shadowed(rules, served) };
-  const finder = createRuleFinder(rules, served);
+  const finder = createHopFinder(rules, served);
   for (const rule of rules) {
     const loop = findLoop(rule, finder);
     if (loop !== undefined) findings.errors.push(`${shown(rule)}: loops (${loop.join(' -> ')})`);
@@ -89,7 +90,7 @@ function duplicates(rules: readonly RedirectRule[]): string[] {
   return problems;
 }
 
-function shadowed(rules: readonly RedirectRule[], served: ReadonlySet<string>): string[] {
+function shadowed(rules: readonly RedirectRule[], served: ServedPaths): string[] {
   const warnings: string[] = [];
   const earlier: RedirectRule[] = [];
   for (const rule of rules) {
@@ -111,9 +112,10 @@ function shadows(above: RedirectRule, below: RedirectRule): boolean {
   return (above.force === true || below.force !== true) && coversPattern(above.from, below.from);
 }
 
-type RuleFinder = (path: string) => RedirectRule | undefined;
+/** The path that a request for a path is sent on to; undefined where it is answered, or not by this site. */
+type HopFinder = (path: string) => string | undefined;
 
-function createRuleFinder(rules: readonly RedirectRule[], served: ReadonlySet<string>): RuleFinder {
+function createHopFinder(rules: readonly RedirectRule[], served: ServedPaths): HopFinder {
   const exact = new Map(rules.filter((rule) => isExactPattern(rule.from)).map((rule) => [rule.from, rule]));
   const dynamic = rules.filter((rule) => !isExactPattern(rule.from));
   return (path) => {
@@ -122,22 +124,27 @@ function createRuleFinder(rules: readonly RedirectRule[], served: ReadonlySet<st
       ...dynamic.filter((rule) => matchPattern(rule.from, path) !== undefined),
     ];
     const found = candidates.filter((rule) => rule !== undefined);
-    const forced = found.find((rule) => rule.force === true);
-    return forced ?? (served.has(path) ? undefined : found[0]);
+    const entry = served.get(path);
+    const rule = found.find(({ force }) => force === true) ?? (entry === undefined ? found[0] : undefined);
+    if (rule !== undefined) return targetWithin(rule, path);
+    return entry?.kind === 'redirect' ? entry.to : undefined;
   };
+}
+
+/** A rewrite is answered at once, another site's redirects are not ours. */
+function targetWithin({ from, to, status }: RedirectRule, path: string): string | undefined {
+  if (status === 200 || !to.startsWith('/')) return undefined;
+  return fillTarget(to, matchPattern(from, path) ?? {}).replace(/[?#].*$/s, '');
 }
 
 const MAX_HOPS = 20;
 
 /** The way of a sample path of this rule, when it never ends: the same path again, or more hops than browsers follow. */
-function findLoop(rule: RedirectRule, find: RuleFinder): string[] | undefined {
+function findLoop(rule: RedirectRule, find: HopFinder): string[] | undefined {
   const way = [samplePath(rule.from)];
   for (let hops = 0; hops < MAX_HOPS; hops += 1) {
-    const path = way.at(-1) ?? '/';
-    const next = find(path);
-    // A rewrite is answered at once, another site's redirects are not ours.
-    if (next === undefined || next.status === 200 || !next.to.startsWith('/')) return undefined;
-    const target = fillTarget(next.to, matchPattern(next.from, path) ?? {}).replace(/[?#].*$/s, '');
+    const target = find(way.at(-1) ?? '/');
+    if (target === undefined) return undefined;
     if (way.includes(target)) return [...way, target];
     way.push(target);
   }
@@ -148,18 +155,16 @@ function samplePath(pattern: string): string {
   return pattern.replaceAll(/\/:([^/]+)/g, '/($1)').replace(/\/\*$/, '/(any)');
 }
 
-/** Paths that the site's files answer by themselves, clean URLs included. */
-function servedPaths(manifest: Pick<Manifest, 'resources' | 'html'>): Set<string> {
-  const files = manifest.resources
-    .filter((resource) => resource.kind === 'static')
-    .map(({ urlPath }) => urlPath);
-  const served = new Set(files);
-  for (const path of files) {
-    if (path.endsWith('/index.html')) served.add(path.slice(0, -'index.html'.length));
-    else if (path.endsWith('.html') && (manifest.html ?? 'off') !== 'off')
-      served.add(path.slice(0, -'.html'.length));
+type ServedPaths = ReadonlyMap<string, PathEntry<{ contentId: string }>>;
+
+/** Paths that the site's files answer by themselves, clean URLs and the redirects to them included. */
+function servedPaths({ resources, html }: Pick<Manifest, 'resources' | 'html'>): ServedPaths {
+  const files = new Map<string, { contentId: string }>();
+  for (const resource of resources) {
+    if (resource.kind === 'static')
+      files.set(resource.urlPath, { contentId: resource.hash ?? resource.resourcePath });
   }
-  return served;
+  return compilePaths(files, html ?? 'off');
 }
 
 function shown(rule: RedirectRule): string {

@@ -1,7 +1,7 @@
 import type { FunctionResource } from '../../contracts/manifest.ts';
 import type { SiteRecord } from '../../contracts/site.ts';
 import type { ReadyForms } from '../static/ready-form.ts';
-import { compilePaths, type PathEntry } from './clean-urls.ts';
+import { compilePaths, type PathEntry } from '../../contracts/clean-urls.ts';
 import { compileFile, type CompiledFile } from './compile-file.ts';
 import { compileHeaderRules, type HeaderRules } from './header-rules.ts';
 import { compileRedirects, type Redirects } from './redirects.ts';

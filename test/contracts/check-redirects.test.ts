@@ -72,6 +72,44 @@ describe('checkRedirects', () => {
     expect(errors.join('\n')).toContain(way);
   });
 
+  test.each<[string, RedirectRule[], string[], string]>([
+    [
+      'from the clean URL of a page to its file',
+      [rule('/about', '/about.html', 301, true)],
+      ['/about.html'],
+      '/about -> /about.html -> /about',
+    ],
+    [
+      'to the slash that a page does not have',
+      [rule('/docs', '/docs/', 301, true)],
+      ['/docs.html'],
+      '/docs -> /docs/ -> /docs',
+    ],
+    [
+      'off the slash that a folder has',
+      [rule('/docs/', '/docs', 301, true)],
+      ['/docs/index.html'],
+      '/docs/ -> /docs -> /docs/',
+    ],
+    [
+      'from the root to its index',
+      [rule('/', '/index.html', 302, true)],
+      ['/index.html'],
+      '/ -> /index.html -> /',
+    ],
+  ])('a loop through clean URLs is refused: %s', (_, rules, files, way) => {
+    expect(check(rules, files).errors.join('\n')).toContain(`loops (${way})`);
+  });
+
+  test('a redirect to the longer spelling of another page is no loop', () => {
+    expect(
+      check([rule('/old', '/about.html'), rule('/older', '/docs')], ['/about.html', '/docs/index.html']),
+    ).toEqual({
+      errors: [],
+      warnings: [],
+    });
+  });
+
   test('a file ends the way, unless the rule is forced', () => {
     expect(check([rule('/*', '/closed')], ['/closed.html']).errors).toEqual([]);
     expect(check([rule('/*', '/closed', 302, true)], ['/closed.html']).errors.join()).toContain('loops');

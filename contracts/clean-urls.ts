@@ -1,4 +1,4 @@
-import type { Manifest } from '../../contracts/manifest.ts';
+import type { Manifest } from './manifest.ts';
 
 export type HtmlMode = NonNullable<Manifest['html']>;
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { compilePaths, type HtmlMode } from '../../../gateway/site/clean-urls.ts';
+import { compilePaths, type HtmlMode } from '../../contracts/clean-urls.ts';
 
 /** Paths of the site and what each leads to: the stored file, or `-> path`. Equal letters are equal contents. */
 function paths(mode: HtmlMode, stored: Record<string, string>): Record<string, string> {
