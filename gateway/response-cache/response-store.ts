@@ -51,14 +51,15 @@ export class ResponseStore {
     return (peekState(this.#shared, markers) ?? (await stateOf(this.#shared, markers))) === 'purged';
   }
 
-  /** The selected response from memory. */
+  /** The selected response from memory: of what a request selects, the most recent that was not purged. */
   async find(address: Address, selecting: Selecting): Promise<Found | undefined> {
-    const stored = select(this.#memory.get(address.key), selecting);
-    if (stored === undefined) return undefined;
-    const state = await stateOf(this.#shared, stored.markers);
-    if (state !== 'purged') return { stored, isSoftPurged: state === 'stale' };
-    this.#memory.remove(address.key, stored);
-    return undefined;
+    for (;;) {
+      const stored = select(this.#memory.get(address.key), selecting);
+      if (stored === undefined) return undefined;
+      const state = await stateOf(this.#shared, stored.markers);
+      if (state !== 'purged') return { stored, isSoftPurged: state === 'stale' };
+      this.#memory.remove(address.key, stored);
+    }
   }
 
   /** The selected response from the shared cache. */
@@ -70,16 +71,22 @@ export class ResponseStore {
     const keys = index.varySets.map((names) => variantOf(indexKey, names, selecting));
     const variants = keys.length === 0 ? [] : await this.#shared.read(keys);
     const decoded = variants.map((each) => (each === undefined ? undefined : decodeStored(each)));
-    const candidates = [index.inline, ...decoded].filter(
-      (each) => each !== undefined && matches(each, selecting),
-    );
-    const stored = mostRecent(candidates as StoredResponse[]);
-    if (stored === undefined) {
+    const present = [index.inline, ...decoded].filter((each) => each !== undefined);
+    const candidates = present.filter((each) => matches(each, selecting));
+    if (candidates.length === 0) {
       return { kind: 'none', why: 'vary-miss', varyNames: unionOf(...index.varySets) };
     }
+    const found = await this.#mostRecentOf(candidates);
+    return found === undefined ? { kind: 'none', why: 'uri-miss' } : { kind: 'found', ...found };
+  }
+
+  /** What was purged may be dated ahead of what came after the purge. */
+  async #mostRecentOf(candidates: readonly StoredResponse[]): Promise<Found | undefined> {
+    const stored = mostRecent(candidates);
+    if (stored === undefined) return undefined;
     const state = await stateOf(this.#shared, stored.markers);
-    if (state === 'purged') return { kind: 'none', why: 'uri-miss' };
-    return { kind: 'found', stored, isSoftPurged: state === 'stale' };
+    if (state !== 'purged') return { stored, isSoftPurged: state === 'stale' };
+    return this.#mostRecentOf(candidates.filter((each) => each !== stored));
   }
 
   /** Keeps in memory what came from the shared cache. */
@@ -132,7 +139,9 @@ export class ResponseStore {
     if (varyNames.length > 0) {
       await this.#shared.write(named(key, varyNames, variant), encodeStored(stored), ttlMs);
     }
-    await this.#shared.write(key, encodeIndex({ varySets, inline }), ttlMs);
+    // The way to every variant lasts as long as any of them.
+    const indexTtlMs = Math.max(...variants.map((each) => usefulMs(each, nowMs)), ttlMs);
+    await this.#shared.write(key, encodeIndex({ varySets, inline }), indexTtlMs);
   }
 }
 

@@ -69,6 +69,22 @@ test('variants too', async () => {
   expect(runner.calls).toHaveLength(3);
 });
 
+test('a variant that ends soon does not take along the way to those that last', async () => {
+  const { get } = await setUpCache(
+    (request, response) => {
+      const lifetime = request.headers['x-a'] === '1' ? 3600 : 30;
+      response.writeHead(200, { 'Cache-Control': `max-age=${lifetime}`, Vary: 'X-A' }).end('x');
+    },
+    { edges: 1, cacheUrl: server.url, manifest: { profile: 'rfc' } },
+  );
+  for (const a of ['1', '2']) await get('/19/', { headers: { 'x-a': a } });
+  const admin = server.admin();
+  const stored = await admin.keys('*response:*');
+  const leftMs = await Promise.all(stored.map((key) => admin.pttl(key)));
+  // Two variants, and the index that leads to them.
+  expect(leftMs.toSorted((a, b) => a - b).map((ms) => ms > 60_000)).toEqual([false, true, true]);
+});
+
 test('nothing readable of addresses or headers stands in the shared cache under its keys', async () => {
   const { get } = await numbered({ 'Cache-Control': 'max-age=60', Vary: 'Cookie' });
   await get('/secret-path?email=someone@example.com', { headers: { cookie: 'session=abc' } });
@@ -164,6 +180,28 @@ test('a purge of a deployment ends all that it stored', async () => {
   await get('/10/a', { edge: 1 });
   await caches[0]?.purgeTag(PROJECT, 'deployment:a1b2c3d4-0000-4000-8000-000000000001');
   expect(bodyOf(await get('/10/a', { edge: 1 }))).toBe('2');
+});
+
+test('what was purged is not in the way of what came after, though it is dated ahead', async () => {
+  const aheadMs = Date.now() + 3_600_000;
+  let isBefore = true;
+  const { get, caches, runner } = await setUpCache(
+    (_request, response) => {
+      const tagged = { 'Cache-Control': 'max-age=7200', 'Cache-Tag': 'ahead' };
+      const before = { ...tagged, Vary: 'X-A', Date: new Date(aheadMs).toUTCString() };
+      response.writeHead(200, isBefore ? before : { ...tagged, Vary: 'X-B' }).end(isBefore ? 'old' : 'new');
+    },
+    { edges: 2, cacheUrl: server.url, manifest: { profile: 'rfc' } },
+  );
+  const ask = async (edge: number, a: string): Promise<string> =>
+    bodyOf(await get('/18/', { edge, headers: { 'x-a': a, 'x-b': '1' } }));
+  expect([await ask(0, '1'), await ask(0, '2')]).toEqual(['old', 'old']);
+  await caches[0]?.purgeTag(PROJECT, 'ahead');
+  isBefore = false;
+  expect(await ask(0, '1')).toBe('new');
+  // The purged variant of X-A: 1 still stands in the shared cache, and its way there is known.
+  expect(await ask(1, '1')).toBe('new');
+  expect(runner.calls).toHaveLength(3);
 });
 
 test('what one gateway found fresh again, or refreshed, the other sees before it asks', async () => {

@@ -17,10 +17,13 @@ export function lookUp(
   const key = keyOf(request);
   const { tiers, purges, knowledge, profile, now } = desk;
   const memory = tiers.inMemory(request);
-  let near = newestOf(memory.filter((kept) => isSelectedBy(kept, request)));
-  if (near !== undefined && purges.stateOf(near) === 'gone') {
-    tiers.forget(request.gateway, key, near);
-    near = undefined;
+  const selected = memory.filter((kept) => isSelectedBy(kept, request));
+  let near = newestOf(selected);
+  while (near !== undefined && purges.stateOf(near) === 'gone') {
+    const purged = near;
+    tiers.forget(request.gateway, key, purged);
+    selected.splice(selected.indexOf(purged), 1);
+    near = newestOf(selected);
   }
   const isSoft = near !== undefined && purges.stateOf(near) === 'soft';
   if (near !== undefined && isFor(near, request, profile) && covers(near, request)) {
@@ -51,8 +54,7 @@ function lookUpShared(desk: Desk, request: Request): Kept | undefined {
 
 /** What the gateways share for it, unless that was purged. */
 export function farOf({ tiers, purges, now }: Desk, request: Request): Kept | undefined {
-  const far = tiers.shelf.find(request, keyOf(request), now);
-  return far !== undefined && purges.stateOf(far) === 'gone' ? undefined : far;
+  return tiers.shelf.find(request, keyOf(request), now, (kept) => purges.stateOf(kept) !== 'gone');
 }
 
 /** Another gateway's responses tell what counts, too. */

@@ -17,7 +17,13 @@ export class SharedShelf {
     return index === undefined || now >= index.until ? undefined : sorted(index.varies.flat());
   }
 
-  find(request: Request, key: string, now: number): Kept | undefined {
+  /** The most recent that the request selects, of those that may be used. */
+  find(
+    request: Request,
+    key: string,
+    now: number,
+    mayBeUsed: (kept: Kept) => boolean = () => true,
+  ): Kept | undefined {
     const index = this.#indexes.get(key);
     if (index === undefined || now >= index.until) return undefined;
     const candidates = index.inline === undefined ? [] : [index.inline];
@@ -25,18 +31,22 @@ export class SharedShelf {
       const variant = this.#variants.get(variantKey(key, names, valuesOf(request)));
       if (variant !== undefined && now < variant.until) candidates.push(variant.kept);
     }
-    return newestOf(candidates.filter((kept) => isSelectedBy(kept, request)));
+    return newestOf(candidates.filter((kept) => isSelectedBy(kept, request) && mayBeUsed(kept)));
   }
 
   /** @param all what the memory of the gateway that stores has at the address, `kept` among it. */
-  put(key: string, kept: Kept, { all, until }: { all: readonly Kept[]; until: number }): void {
+  put(
+    key: string,
+    kept: Kept,
+    { all, until, indexUntil }: { all: readonly Kept[]; until: number; indexUntil: number },
+  ): void {
     const sets = all.map(({ names }) => names).filter((names) => names.length > 0);
     const varies = [...new Map(sets.map((names) => [names.join(), names])).values()];
     const inline = all.find((each) => each.names.length === 0);
     if (kept.names.length > 0) {
       this.#variants.set(variantKey(key, kept.names, kept.selecting), { kept, until });
     }
-    this.#indexes.set(key, { inline, varies, until });
+    this.#indexes.set(key, { inline, varies, until: indexUntil });
   }
 
   remove(key: string, kept?: Kept): void {

@@ -18,12 +18,10 @@ export class Tiers {
   keep(request: Request, kept: Kept, { now, profile }: { now: number; profile: Profile }): void {
     const key = keyOf(request);
     this.remember(request.gateway, key, kept);
-    const { seconds } = lifetimeOf(kept, profile);
-    const { directives } = governing(kept.fields);
-    const hasValidator = kept.fields.etag !== undefined || kept.fields.lastModified !== undefined;
-    const afterwards = Math.max(directives.swr ?? 0, directives.sie ?? 0, hasValidator ? HOUR : 0);
-    const ttl = Math.min(DAY, seconds - ageOf(kept, now) + afterwards);
-    if (ttl > 0) this.shelf.put(key, kept, { all: this.inMemory(request), until: now + ttl });
+    const all = this.inMemory(request);
+    const until = now + usefulFor(kept, now, profile);
+    const indexUntil = now + Math.max(...all.map((each) => usefulFor(each, now, profile)));
+    if (until > now) this.shelf.put(key, kept, { all, until, indexUntil });
   }
 
   remember(gateway: 0 | 1, key: string, kept: Kept): void {
@@ -47,4 +45,13 @@ export class Tiers {
   forgetNear(request: Request): void {
     this.#memories[request.gateway].delete(keyOf(request));
   }
+}
+
+/** Seconds for which it can be of use to anyone. */
+function usefulFor(kept: Kept, now: number, profile: Profile): number {
+  const { seconds } = lifetimeOf(kept, profile);
+  const { directives } = governing(kept.fields);
+  const hasValidator = kept.fields.etag !== undefined || kept.fields.lastModified !== undefined;
+  const afterwards = Math.max(directives.swr ?? 0, directives.sie ?? 0, hasValidator ? HOUR : 0);
+  return Math.min(DAY, seconds - ageOf(kept, now) + afterwards);
 }
