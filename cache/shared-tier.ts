@@ -5,6 +5,7 @@ import { decodeValue } from './codec.ts';
 import { decodeHead, UNKNOWN_INCARNATION, type EntryHead } from './entry.ts';
 import type { CacheKey } from './family.ts';
 import { inWaves } from './in-waves.ts';
+import type { Lookup } from './lookup.ts';
 import type { Statistics } from './statistics.ts';
 
 /** What the shared cache holds under a key. `stale`: past its freshness, within its grace. */
@@ -59,6 +60,21 @@ export class SharedTier {
     const [bytes] = await this.#backend.readHeads([key.name]);
     const head = bytes === undefined ? undefined : decodeHead(bytes);
     return head !== undefined && this.#isCredible(key, head) ? head : undefined;
+  }
+
+  /** Whether there is a value, fresh or within its grace: by its header. */
+  async exists(key: CacheKey<unknown>): Promise<Lookup<boolean>> {
+    const counts = this.#statistics.family(key.family.name);
+    try {
+      const head = await this.findHead(key);
+      const nowMs = this.#clock.nowMs();
+      const isThere = head?.kind === 'value' && nowMs < head.freshUntilMs + key.family.graceMs;
+      counts[isThere ? 'sharedHits' : 'misses'] += 1;
+      const ageMs = isThere ? Math.max(0, nowMs - head.writtenAtMs) : 0;
+      return { kind: 'hit', value: isThere, tier: 'shared', ageMs, isStale: false };
+    } catch (error) {
+      return this.#failed(key, error);
+    }
   }
 
   #judgeOne<Value>(key: CacheKey<Value>, bytes: Buffer | undefined): Found<Value> {

@@ -8,25 +8,30 @@ import { familyTtlMs } from './freshness.ts';
 import { keys, type CacheKey } from './keys.ts';
 import type { Near } from './near.ts';
 import type { Found, SharedTier } from './shared-tier.ts';
+import type { FamilyCounts, Statistics } from './statistics.ts';
 import { firstTagVersion, generationTag, softTagVersion, type TagVersions } from './tags.ts';
 
 /** How often versions are read that turn out not to be there: eviction can take one away, not again and again. */
 const MAX_READS = 3;
+const TAG_FAMILY = keys.tag('', '').family.name;
 
 export type TagOptions = {
   backend: Backend;
   clock: Clock;
   near: Near;
   shared: SharedTier;
+  statistics: Statistics;
   defaultTtlMs: number;
 };
 
 /** Reads and replaces the versions of tags, near copies under the lease included. */
 export class TagStore {
   readonly #options: TagOptions;
+  readonly #counts: FamilyCounts;
 
   constructor(options: TagOptions) {
     this.#options = options;
+    this.#counts = options.statistics.family(TAG_FAMILY);
   }
 
   peek(project: string, tags: readonly string[]): string[] | undefined {
@@ -36,6 +41,7 @@ export class TagStore {
       if (entry === undefined) return undefined;
       versions.push(entry.value as string);
     }
+    this.#counts.nearHits += versions.length;
     return versions;
   }
 
@@ -116,12 +122,14 @@ export class TagStore {
   ): Promise<string> {
     if (found?.kind === 'error') throw found.cause;
     if (found?.kind === 'value') {
+      this.#counts.sharedHits += 1;
       this.#options.near.keepValue({ key, loader: undefined, ...attempt }, found.value, {
         ...found.head,
         bytes: found.bytes,
       });
       return found.value;
     }
+    this.#counts.misses += 1;
     return this.#create(key);
   }
 

@@ -113,7 +113,14 @@ export class TieredCache implements Cache {
       leaseMs,
       end: (name) => this.#end(name),
     });
-    this.#tags = new TagStore({ backend, clock, near: this.#near, shared: this.#shared, defaultTtlMs });
+    this.#tags = new TagStore({
+      backend,
+      clock,
+      near: this.#near,
+      shared: this.#shared,
+      statistics,
+      defaultTtlMs,
+    });
     this.#upkeep = new Upkeep({
       backend,
       clock,
@@ -201,16 +208,8 @@ export class TieredCache implements Cache {
     }
   }
 
-  async exists(key: CacheKey<unknown>): Promise<Lookup<boolean>> {
-    try {
-      const head = await this.#shared.findHead(key);
-      const nowMs = this.#options.clock.nowMs();
-      const isThere = head?.kind === 'value' && nowMs < head.freshUntilMs + key.family.graceMs;
-      const ageMs = isThere ? Math.max(0, nowMs - head.writtenAtMs) : 0;
-      return { kind: 'hit', value: isThere, tier: 'shared', ageMs, isStale: false };
-    } catch (error) {
-      return { kind: 'error', cause: toEdgeError(error) };
-    }
+  exists(key: CacheKey<unknown>): Promise<Lookup<boolean>> {
+    return this.#shared.exists(key);
   }
 
   async getWithFallback<Value>(

@@ -75,7 +75,18 @@ describe.each([
       await runner.del([keys.domain('n.example')]);
       return { kind: 'found', value: site('d1', 1) };
     });
+    await runner.exists(keys.buildStatus('none'));
+    // Made, read, and read again from memory.
+    await runner.tagVersions('p', ['counted']);
+    await until('a near copy', async () => {
+      await gateway.tagVersions('p', ['counted']);
+      return gateway.peekTagVersions('p', ['counted']) !== undefined;
+    });
     const text = await registry.metrics();
+    expect(text).toMatch(looked('runner', 'build-status', 'shared', 'miss'));
+    expect(text).toMatch(looked('runner', 'tag', 'shared', 'miss'));
+    expect(text).toMatch(looked('gateway', 'tag', 'shared', 'hit'));
+    expect(text).toMatch(looked('gateway', 'tag', 'near', 'hit'));
     const line = (service: string, outcome: string) =>
       `cache_lookups_total{service="${service}",family="user-orgs",tier="shared",outcome="${outcome}"} 1`;
     expect(text).toContain(line('runner', 'hit'));
@@ -94,3 +105,8 @@ describe.each([
     }
   });
 });
+
+function looked(service: string, family: string, tier: string, outcome: string): RegExp {
+  const labels = `service="${service}",family="${family}",tier="${tier}",outcome="${outcome}"`;
+  return new RegExp(`^cache_lookups_total\\{${labels}\\} [1-9]`, 'm');
+}
