@@ -15,12 +15,13 @@ import {
 import { systemClock, type Clock } from '../../core/clock.ts';
 import { MemoryBus } from './memory-bus.ts';
 
-/** From so many lists on, an append also drops those that have ended. */
-const MANY_LISTS = 100;
+/** Bytes of all lists together, and of one of them: what a real server bounds by its memory. */
+const MAX_LIST_BYTES = 64 * 1_048_576;
+const MAX_BYTES_A_LIST = 16 * 1_048_576;
 const FENCE_TTL_MS = 30 * 24 * 3_600_000;
 
 type Stored = { bytes: Buffer; expiresAtMs: number };
-type StoredList = { items: string[]; last: number; expiresAtMs: number };
+type StoredList = { items: string[]; bytes: number; last: number; expiresAtMs: number };
 
 /**
  * A cache server inside the process: what `memory://` uses. Pass one object to several caches of one process and
@@ -31,7 +32,10 @@ export class MemoryServer {
   readonly bus: MemoryBus;
   readonly #clock: Clock;
   readonly #entries: LRUCache<string, Stored>;
-  readonly #lists = new Map<string, StoredList>();
+  readonly #lists = new LRUCache<string, StoredList>({
+    maxSize: MAX_LIST_BYTES,
+    sizeCalculation: (list, name) => list.bytes + name.length + 64,
+  });
   /** The highest number that any list numbered by time has had. */
   #highestByTime = 0;
 
@@ -134,19 +138,24 @@ export class MemoryServer {
     const nowMs = this.#clock.monotonicMs();
     // Without `get`, which would move every entry to the front while the walk is under way.
     for (const [name, stored] of this.#entries.entries()) if (stored.expiresAtMs > nowMs) yield name;
-    for (const [name, list] of this.#lists) if (list.expiresAtMs > nowMs) yield name;
+    for (const [name, list] of this.#lists.entries()) if (list.expiresAtMs > nowMs) yield name;
   }
 
   appendList(name: string, items: readonly string[], options: ListLimits): void {
-    if (this.#lists.size >= MANY_LISTS) for (const other of this.#lists.keys()) this.#liveList(other);
-    const list = this.#liveList(name) ?? {
-      items: [],
-      last: this.#numberBefore(options.numbering),
-      expiresAtMs: 0,
+    const before = this.#liveList(name);
+    // Another object: the room that a list takes is measured when it is put there.
+    const list = {
+      items: [...(before?.items ?? [])],
+      bytes: before?.bytes ?? 0,
+      last: before?.last ?? this.#numberBefore(options.numbering),
+      expiresAtMs: this.#clock.monotonicMs() + options.ttlMs,
     };
-    for (const item of items) list.items.push(`${(list.last += 1)}|${item}`);
-    list.items.splice(0, Math.max(0, list.items.length - options.maxItems));
-    list.expiresAtMs = this.#clock.monotonicMs() + options.ttlMs;
+    for (const item of items) {
+      const numbered = `${(list.last += 1)}|${item}`;
+      list.items.push(numbered);
+      list.bytes += sizeOf(numbered);
+    }
+    dropOldest(list, options.maxItems);
     this.#lists.set(name, list);
     if (options.numbering.kind === 'by-time') {
       this.#highestByTime = Math.max(this.#highestByTime, list.last);
@@ -207,6 +216,18 @@ export function createMemoryServer(options: { clock?: Clock; maxBytes?: number }
     maxBytes: options.maxBytes ?? 256 * 1_048_576,
     incarnation,
   });
+}
+
+// A string of JavaScript takes up to two bytes a character.
+const sizeOf = (item: string): number => item.length * 2 + 16;
+
+function dropOldest(list: StoredList, maxItems: number): void {
+  let dropped = 0;
+  while (list.items.length - dropped > maxItems || list.bytes > MAX_BYTES_A_LIST) {
+    list.bytes -= sizeOf(list.items[dropped] ?? '');
+    dropped += 1;
+  }
+  list.items.splice(0, dropped);
 }
 
 const revOf = (bytes: Buffer): string => bytes.toString('latin1', REV_AT, CLAIM_AT);
