@@ -3,6 +3,7 @@ import { toEdgeError, type EdgeError } from '../core/errors.ts';
 import type { Backend } from './backend.ts';
 import type { LockAttempt } from './lock.ts';
 
+/** Keys that one SCAN looks at, whether or not they match. */
 const PAGE = 200;
 
 export type SweepOptions = {
@@ -12,7 +13,7 @@ export type SweepOptions = {
   areOrphans: (names: readonly string[]) => Promise<readonly boolean[]>;
   /** Default true: only says what it would remove. */
   isDryRun?: boolean | undefined;
-  /** Keys looked at per second; default 2000. */
+  /** Keys that the server looks at per second, those of other patterns included; default 10,000. */
   perSecond?: number | undefined;
   signal?: AbortSignal | undefined;
 };
@@ -48,7 +49,7 @@ async function sweepPages(
   options: SweepOptions,
   signal: AbortSignal,
 ): Promise<SweepReport> {
-  const { pattern, areOrphans, isDryRun = true, perSecond = 2000 } = options;
+  const { pattern, areOrphans, isDryRun = true, perSecond = 10_000 } = options;
   const seen = new Set<string>();
   const orphans: string[] = [];
   let removed = 0;
@@ -64,7 +65,7 @@ async function sweepPages(
     const found = names.filter((_name, index) => verdicts[index] === true);
     orphans.push(...found);
     if (!isDryRun && found.length > 0) removed += await backend.remove(found);
-    await sleep((Math.max(1, names.length) / perSecond) * 1000, undefined, { signal });
+    if (cursor !== '0') await sleep((PAGE / perSecond) * 1000, undefined, { signal });
   } while (cursor !== '0');
   return { kind: 'swept', scanned: seen.size, orphans, removed };
 }

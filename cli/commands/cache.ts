@@ -106,7 +106,7 @@ async function listKeys(context: CliContext, pattern: string, limit: number): Pr
     cache.sweep({
       pattern,
       isDryRun: true,
-      perSecond: 5000,
+      perSecond: 50_000,
       signal: AbortSignal.any([enough.signal, context.signal]),
       areOrphans: async (page) => {
         names.push(...page);
