@@ -17,7 +17,7 @@ export function keyNames(prefix: string, isCluster: boolean): KeyNames {
     logical: (physical) => {
       if (!physical.startsWith(prefix)) return undefined;
       const name = physical.slice(prefix.length);
-      return isCluster ? name.replace(/[{}]/g, '') : name;
+      return isCluster ? withoutHashTag(name) : name;
     },
     pattern: (glob) => escapeGlob(prefix) + (isCluster ? clusterGlob(glob) : glob),
   };
@@ -30,6 +30,14 @@ function withHashTag(name: string): string {
   if (kind === 'bus') return `{bus}${name.slice(3)}`;
   if (kind === 'deploy' || kind === 'github') return tagRest(`${kind}:${rest[0]}`, rest.slice(1), 2);
   return tagRest(kind, rest, 1);
+}
+
+/** The way back. What comes behind the owner may have braces of its own. */
+function withoutHashTag(name: string): string {
+  const open = name.indexOf('{');
+  const isAllOwner = /^(?:domain|gateway):/.test(name);
+  const close = isAllOwner ? name.lastIndexOf('}') : name.slice(open).search(/\}(?=:|$)/) + open;
+  return close <= open ? name : name.slice(0, open) + name.slice(open + 1, close) + name.slice(close + 1);
 }
 
 function tagRest(head: string, rest: string[], parts: number): string {

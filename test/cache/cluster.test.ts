@@ -30,7 +30,15 @@ describe('names on a cluster', () => {
   });
 
   it('come back as they were', () => {
-    for (const name of ['domain:a.example', 'github:token:1:2', 'response:d:k', 'tag:p:t', 'gateway:g']) {
+    const plain = [
+      'domain:a.example',
+      'github:token:1:2',
+      'response:d:k',
+      'tag:p:t',
+      'gateway:g',
+      'bus:events',
+    ];
+    for (const name of [...plain, 'tag:p:{x}', 'tag:p:a}:b{c', 'domain:a}b', 'deploy:lock:p:{x}:fence']) {
       expect(names.logical(names.physical(name))).toBe(name);
     }
     expect(names.logical('other:domain:x')).toBeUndefined();
