@@ -22,6 +22,7 @@ const MAX_SEARCHED = 20;
 const LIST_TTL_MS = 60_000;
 // While the control API is slow or down, requests wait for it once in a while and not each time.
 const FAILED_TTL_MS = 15_000;
+const MANIFESTS = keys.deploymentConfig('').family.name;
 
 /** The builds that a host showed before the present one. */
 export type RecentSites = {
@@ -68,6 +69,7 @@ export function createRecentSites(parts: RecentSitesParts): RecentSites {
 
 /** Lists by host and present build, so that a flip is seen at once and a list stands for as long as the build does. */
 function createLists({
+  cache,
   controlApi,
   nowMs,
   log,
@@ -77,15 +79,25 @@ function createLists({
     maxSize: MAX_LISTED,
     ttl: LIST_TTL_MS,
   });
+  let generation = 0;
+  // A build that was deleted must not be found any more, nor by an answer that was on its way meanwhile.
+  cache.onInvalidated((event) => {
+    if (event.kind === 'key' && event.family !== MANIFESTS) return;
+    generation += 1;
+    lists.clear();
+  });
   const load = async (key: string, host: string): Promise<RecentBuild[]> => {
-    try {
-      const builds = (await controlApi.recentBuilds(host)).slice(0, MAX_RECENT_BUILDS);
-      lists.set(key, Promise.resolve(builds), { size: builds.length + 1 });
+    const began = generation;
+    const keep = (builds: RecentBuild[], options: { ttl?: number }): RecentBuild[] => {
+      if (began === generation)
+        lists.set(key, Promise.resolve(builds), { ...options, size: builds.length + 1 });
       return builds;
+    };
+    try {
+      return keep((await controlApi.recentBuilds(host)).slice(0, MAX_RECENT_BUILDS), {});
     } catch (error) {
       log.warn({ error: messageOf(error) }, 'recent builds are not known just now');
-      lists.set(key, Promise.resolve([]), { ttl: FAILED_TTL_MS, size: 1 });
-      return [];
+      return keep([], { ttl: FAILED_TTL_MS });
     }
   };
   return async (host, present) => {
