@@ -18,7 +18,8 @@ export type Target = {
   search: string;
 };
 
-const MAX_TARGET_LENGTH = 8192;
+/** Longest target, bytes: more is 414. */
+export const MAX_TARGET_LENGTH = 8192;
 // TRACE would echo credentials back (RFC 9110 section 9.3.8); CONNECT is for proxies that tunnel.
 // Node's parser also takes the methods of RTSP, with its name in place of HTTP's: they are none of METHODS.
 const REFUSED_METHODS = ['TRACE', 'TRACK', 'CONNECT'];

@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
+import { MAX_TARGET_LENGTH } from '../read-target.ts';
 import type { ReadyAnswer } from '../server/ready-answer.ts';
 import type { CompiledSite } from '../site/compile-site.ts';
 import { PIN_COOKIE, pinCookie, PIN_HEADER, PIN_QUERY, requestedPin } from '../site/pin.ts';
@@ -26,6 +27,8 @@ export function fromMemory(
 ): ReadyAnswer | undefined {
   if ((method !== 'GET' && method !== 'HEAD') || isUnusual(headers)) return undefined;
   const mark = url.indexOf('?');
+  // What a target may not be, the flow says. Only in a query: no path that is ready has it.
+  if (mark !== -1 && (url.length > MAX_TARGET_LENGTH || url.includes('#', mark))) return undefined;
   if (isPinnedElsewhere(site, mark === -1 ? '' : url.slice(mark), headers)) return undefined;
   // Entries are ready only where a path reads the same encoded and decoded, so there is nothing to decode here.
   const entry = site.paths.get(mark === -1 ? url : url.slice(0, mark));

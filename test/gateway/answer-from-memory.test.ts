@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { Agent } from 'node:http';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { HOST, startEdge, type TestEdge } from '../support/start-edge.ts';
-import { openRaw } from '../support/raw-http.ts';
+import { exchangeRaw, openRaw } from '../support/raw-http.ts';
 import { waitUntil } from '../support/wait-until.ts';
 import { visit as visitOnce, type Visit, type VisitOptions } from '../support/visit.ts';
 
@@ -119,9 +119,18 @@ describe('what is unusual goes through the flow', () => {
   });
 });
 
-describe('several requests on one connection', () => {
-  const get = (path: string, fields = ''): string => `GET ${path} HTTP/1.1\r\nHost: ${HOST}\r\n${fields}\r\n`;
+const get = (path: string, fields = ''): string => `GET ${path} HTTP/1.1\r\nHost: ${HOST}\r\n${fields}\r\n`;
 
+test.each([
+  ['a fragment', '/page.html?x#y', 400],
+  ['more than 8 KiB', `/page.html?${'x'.repeat(8192)}`, 414],
+  ['8 KiB', `/page.html?${'x'.repeat(8192 - '/page.html?'.length)}`, 200],
+])('a target with %s in its query is answered as without memory', async (_what, target, status) => {
+  await warm('/page.html', {});
+  expect((await exchangeRaw(edge.port, get(target))).status).toBe(status);
+});
+
+describe('several requests on one connection', () => {
   test('sent ahead, they are answered in turn, whichever way each goes', async () => {
     await warm('/small.txt', {});
     await warm('/image.png', {});
