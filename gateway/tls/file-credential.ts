@@ -43,15 +43,23 @@ export async function openFileCredential(
     log.info({ notAfter: new Date(current.notAfterMs).toISOString() }, 'certificate renewed');
   };
   let lastFailure = '';
+  const tryLook = async (): Promise<void> => {
+    try {
+      await look();
+      lastFailure = '';
+    } catch (error) {
+      const failure = messageOf(error);
+      if (failure !== lastFailure) log.error({ error: failure }, 'renewed certificate not taken');
+      lastFailure = failure;
+    }
+  };
+  // One look at a time: of two, the later one could be overtaken by what the earlier one read; and of files that hang, each
+  // look would keep threads that all of the process needs.
+  let isLooking = false;
   const timer = setInterval(() => {
-    look().then(
-      () => (lastFailure = ''),
-      (error: unknown) => {
-        const failure = messageOf(error);
-        if (failure !== lastFailure) log.error({ error: failure }, 'renewed certificate not taken');
-        lastFailure = failure;
-      },
-    );
+    if (isLooking) return;
+    isLooking = true;
+    void tryLook().finally(() => (isLooking = false));
   }, lookEveryMs).unref();
   return { credential: { current: () => current, close: () => clearInterval(timer) }, pem };
 }

@@ -1,4 +1,6 @@
-import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { execFileSync } from 'node:child_process';
+import { closeSync, constants, openSync } from 'node:fs';
+import { copyFile, mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import { silentLogger } from '../../../core/log.ts';
@@ -128,6 +130,24 @@ test('files are read again when they change; what cannot be used leaves the old 
   await vi.waitFor(() => expect(credential.current().covers(OTHER)).toBe(true), 50_000);
   expect(onRenewed).toHaveBeenCalledTimes(1);
   credential.close();
+});
+
+test('a file that hangs is waited for once: looks do not pile up, nor overtake each other', async () => {
+  const [certFile, keyFile] = [join(folder.path, 'hanging.pem'), join(folder.path, 'hanging.key')];
+  await copyFile(first.cert, certFile);
+  await copyFile(first.key, keyFile);
+  const onRenewed = vi.fn();
+  const { credential } = await openFileCredential({ certFile, keyFile, log, onRenewed, lookEveryMs: 5 });
+  // Whoever opens a pipe to read waits for one who writes; four of them are all the threads that the file system has.
+  const pipe = join(folder.path, 'pipe');
+  execFileSync('mkfifo', [pipe]);
+  await rename(pipe, certFile);
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  expect((await readFile(first.key)).length).toBeGreaterThan(0);
+  credential.close();
+  // Lets go who waits.
+  await vi.waitFor(() => closeSync(openSync(certFile, constants.O_WRONLY | constants.O_NONBLOCK)), 50_000);
+  expect(onRenewed).not.toHaveBeenCalled();
 });
 
 test('a file that is missing or belongs to another key names its variable', async () => {
