@@ -86,7 +86,7 @@ function startReader(port: number): Reader {
 
 test(
   'only what changed is uploaded, and readers go from one build to the next in one step',
-  { timeout: 240_000, retry: 0 },
+  { timeout: 600_000, retry: 0 },
   async () => {
     const root = await makeSite();
     const first = await deploy(root);

@@ -29,7 +29,7 @@ export async function playFunction(play: Play): Promise<PlayedFunction> {
     response.once('close', () => {
       underWay -= 1;
     });
-    Promise.resolve(play(request, response)).catch(() => response.destroy());
+    void (async () => play(request, response))().catch(() => response.destroy());
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return {

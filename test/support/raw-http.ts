@@ -1,4 +1,5 @@
 import { connect, type Socket } from 'node:net';
+import { mayGoUnawaited } from './may-go-unawaited.ts';
 
 /** One response as it came over the wire. */
 export type RawResponse = {
@@ -56,7 +57,8 @@ export async function openRaw(port: number, options: { staysOpen?: boolean } = {
   await new Promise<void>((resolve, reject) => {
     socket.once('connect', resolve).once('error', reject);
   });
-  const until = <Result>(look: () => Result | undefined): Promise<Result> => waitUntil(state, look);
+  const until = <Result>(look: () => Result | undefined): Promise<Result> =>
+    mayGoUnawaited(waitUntil(state, look));
   return {
     socket,
     send: (bytes) => void socket.write(typeof bytes === 'string' ? Buffer.from(bytes, 'latin1') : bytes),
@@ -69,10 +71,18 @@ export async function openRaw(port: number, options: { staysOpen?: boolean } = {
 }
 
 /** Sends the bytes on a connection of its own and answers the first final response. */
-export async function exchangeRaw(
+export function exchangeRaw(
   port: number,
   bytes: string | Buffer,
   options: { toHead?: boolean } = {},
+): Promise<RawResponse & { isClosed: boolean }> {
+  return mayGoUnawaited(exchange(port, bytes, options));
+}
+
+async function exchange(
+  port: number,
+  bytes: string | Buffer,
+  options: { toHead?: boolean },
 ): Promise<RawResponse & { isClosed: boolean }> {
   const client = await openRaw(port);
   try {

@@ -1,4 +1,5 @@
 import { request, type Agent, type IncomingHttpHeaders } from 'node:http';
+import { mayGoUnawaited } from './may-go-unawaited.ts';
 
 export type Visit = {
   status: number;
@@ -21,7 +22,7 @@ export type VisitOptions = {
 /** One request to a gateway for a host that no DNS knows; nothing is followed, decoded or kept. */
 export function visit(port: number, host: string, path: string, options: VisitOptions = {}): Promise<Visit> {
   const { method = 'GET', headers = {}, body, onChunk, agent = false } = options;
-  return new Promise((resolve, reject) => {
+  const visited = new Promise<Visit>((resolve, reject) => {
     const call = request(
       { host: '127.0.0.1', port, path, method, headers: { host, ...headers }, agent },
       (reply) => {
@@ -47,4 +48,5 @@ export function visit(port: number, host: string, path: string, options: VisitOp
     call.once('error', reject);
     call.end(body);
   });
+  return mayGoUnawaited(visited);
 }

@@ -6,7 +6,7 @@ const SEEDS = [1, 2, 3, 4];
 
 test.each(SEEDS)(
   'two gateways answer as the reference does (seed %i)',
-  { timeout: 300_000, retry: 0 },
+  { timeout: 600_000, retry: 0 },
   async (seed) => {
     const tally = await runModel({ seed, steps: STEPS / SEEDS.length });
     process.stdout.write(`model: seed ${seed} ${JSON.stringify(tally)}\n`);

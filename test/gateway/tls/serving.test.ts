@@ -51,6 +51,8 @@ beforeAll(async () => {
     outgoing.end('called');
   });
   runner.on('upgrade', (_incoming, socket) => {
+    // Node has taken its own listener away.
+    socket.on('error', () => undefined);
     socket.write('HTTP/1.1 101 Switching Protocols\r\nUpgrade: echo\r\nConnection: Upgrade\r\n\r\n');
     socket.pipe(socket);
   });
