@@ -120,5 +120,23 @@ export const controlApiShape: Shape = z.object({
 
 /** @throws ConfigError naming every wrong variable. */
 export function readControlApiConfig(env: Environment): ControlApiConfig {
-  return readEnvironment('control-api', controlApiShape, env);
+  return readEnvironment('control-api', withControlApiRules(controlApiShape), env);
+}
+
+const GITHUB_APP = ['GITHUB_APP_ID', 'GITHUB_APP_PRIVATE_KEY'] as const;
+
+/** The shape, refusing half a GitHub App: it would look configured and answer nobody. */
+export function withControlApiRules<Given extends z.ZodObject>(shape: Given): Given {
+  return shape.superRefine(
+    (value, context) => {
+      const missing = GITHUB_APP.filter((name) => value[name] === undefined);
+      if (missing.length !== 1) return;
+      const given = GITHUB_APP.find((name) => !missing.includes(name));
+      for (const name of missing) {
+        context.addIssue({ code: 'custom', path: [name], message: `is required with ${given}` });
+      }
+    },
+    // Runs even when other fields are wrong: every wrong key is reported at once.
+    { when: () => true },
+  );
 }

@@ -9,13 +9,15 @@ import { createLogger } from '../core/log.ts';
 import { createRegistry } from '../core/metrics.ts';
 import { storeFields, toStoreConfig, withStoreRules } from '../store/config.ts';
 import { openStore } from '../store/open-store.ts';
-import { controlApiShape } from './config.ts';
+import { controlApiShape, withControlApiRules } from './config.ts';
 import { runMigrations } from './run-migrations.ts';
 import { startControlApi } from './start-control-api.ts';
 
 const CLOSE_TIMEOUT_MS = 15_000;
 
-const shape = withStoreRules(z.object({ ...controlApiShape.shape, ...storeFields, ...cacheFields }));
+const shape = withControlApiRules(
+  withStoreRules(z.object({ ...controlApiShape.shape, ...storeFields, ...cacheFields })),
+);
 
 async function start(): Promise<Closable> {
   const config = readEnvironment('control-api', shape, process.env);

@@ -80,7 +80,24 @@ export function describeStartFailure(name: string, error: unknown): string {
   const message = messageOf(error);
   if (error instanceof Error && error.name === 'ConfigError') return message;
   const code = (error as NodeJS.ErrnoException | null)?.code;
-  if (code === 'EADDRINUSE') return `${name}: ${message}. Stop what uses the port, or set another one.`;
-  if (code === 'EACCES') return `${name}: ${message}. Give this user access to it, or name another place.`;
-  return `${name}: ${message}`;
+  const advice = ADVICE[code ?? ''];
+  return advice === undefined ? `${name}: ${message}` : `${name}: ${message}. ${advice}`;
 }
+
+const NOT_A_DIRECTORY =
+  'A directory is needed there: remove the file, or set the variable with this path to another place.';
+const NO_SUCH_ADDRESS =
+  'It is no address of this machine: set the variable that ends in _HOST to one, such as 127.0.0.1 or 0.0.0.0.';
+
+/** What to do, by the system's error code. */
+const ADVICE: Readonly<Record<string, string>> = {
+  EADDRINUSE: 'Stop what uses the port, or set another one.',
+  EADDRNOTAVAIL: NO_SUCH_ADDRESS,
+  ENOTFOUND: NO_SUCH_ADDRESS,
+  EACCES: 'Give this user access to it, or name another place.',
+  EPERM: 'Give this user access to it, or name another place.',
+  EROFS: 'Nothing can be written there: name another place.',
+  EEXIST: NOT_A_DIRECTORY,
+  ENOTDIR: NOT_A_DIRECTORY,
+  ENOSPC: 'Make room on the disk.',
+};

@@ -28,11 +28,16 @@ export function standaloneEnvironment(env: Environment): Record<string, string> 
     ORIGAN_STATE_DIR: stateDir,
   };
   return {
-    ORIGAN_DEPLOY_DOMAIN: `localhost:${merged.GATEWAY_PORT}`,
-    CONTROL_API_URL: `http://127.0.0.1:${merged.CONTROL_API_PORT}`,
-    RUNNER_URL: `http://127.0.0.1:${merged.RUNNER_PORT}`,
+    ORIGAN_DEPLOY_DOMAIN: `localhost:${portOf(merged.GATEWAY_PORT)}`,
+    CONTROL_API_URL: `http://127.0.0.1:${portOf(merged.CONTROL_API_PORT)}`,
+    RUNNER_URL: `http://127.0.0.1:${portOf(merged.RUNNER_PORT)}`,
     ...merged,
   };
+}
+
+/** A port that is none is reported under its own name, not under those of the addresses made of it. */
+function portOf(text: string): string {
+  return /^\d{1,5}$/.test(text) && Number(text) <= 65_535 ? text : '1';
 }
 
 /** Makes the directories that stand in for servers. @throws when the state directory cannot be written. */

@@ -108,6 +108,10 @@ describe('describeStartFailure', () => {
   });
 
   test('describes anything that can be thrown', () => {
+    for (const code of ['EEXIST', 'ENOTDIR', 'EROFS', 'EADDRNOTAVAIL', 'ENOTFOUND', 'ENOSPC']) {
+      const other = Object.assign(new Error(`${code}: it is so`), { code });
+      expect(describeStartFailure('gateway', other)).toMatch(/^gateway: \w+: it is so\. .+\.$/);
+    }
     expect(describeStartFailure('gateway', 'text')).toBe('gateway: text');
     expect(describeStartFailure('gateway', undefined)).toBe('gateway: undefined');
     expect(describeStartFailure('gateway', null)).toBe('gateway: null');
