@@ -9,9 +9,11 @@ import {
   type FlipResult,
   type Source,
 } from '../contracts/control-api.ts';
+import { trackNameSchema } from '../contracts/control-api-requests.ts';
 import { systemClock, type Clock } from '../core/clock.ts';
 import { buildSite, type BuiltSite } from './build-site.ts';
 import type { ControlApiClient } from './control-api-client.ts';
+import { CliError, EXIT } from './cli-error.ts';
 import { ApiRefusalError } from './control-api-errors.ts';
 import { afterGivingUp, giveUp, interruptedBefore } from './give-up.ts';
 import { uploadObjects, type Uploaded, type UploadProgress } from './upload-objects.ts';
@@ -126,6 +128,12 @@ async function setEnvironment(options: DeployOptions, client: ControlApiClient):
 
 /** Production deployments get the environment `production`, those of every other track `preview`. */
 export function environmentOf(track: string = 'production'): string {
+  const problem = trackNameSchema.safeParse(track).error?.issues[0]?.message;
+  if (problem !== undefined) {
+    throw new CliError('BAD_TRACK', `${JSON.stringify(track)} is no name of a track: it ${problem}.`, {
+      exitCode: EXIT.usage,
+    });
+  }
   return track === 'production' ? track : 'preview';
 }
 

@@ -33,6 +33,7 @@ const OUTPUT_FOLDERS: readonly string[] = ['.output/public', 'dist', 'build', 'o
  * @param functions a folder named on the command line; false: none.
  */
 export async function findLayout(named: string, functions?: string | false): Promise<SiteLayout> {
+  if (await isFile(resolve(named))) throw notAFolder(named);
   const root = await enterOutput(resolve(named));
   const own = await readSiteConfig(join(root, SITE_CONFIG_NAME));
   const directory = own.directory === undefined ? await findOutput(root) : resolve(root, own.directory);
@@ -43,6 +44,13 @@ export async function findLayout(named: string, functions?: string | false): Pro
   const functionFolders = await findFunctionFolders(directory, project, chosen);
   const server = chosen === false ? undefined : await findServer(directory);
   return { directory, functionFolders, server, config };
+}
+
+function notAFolder(named: string): CliError {
+  return new CliError('NOT_A_FOLDER', `${named} is a file, not a folder.`, {
+    exitCode: EXIT.usage,
+    hint: 'Name the folder that holds the built site, for example: origan deploy dist',
+  });
 }
 
 /** Nitro's `.output` itself is named as often as the `public` in it. */

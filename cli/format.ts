@@ -41,6 +41,8 @@ export function table(titles: readonly string[], rows: readonly (readonly string
   );
   const line = (cells: readonly string[]): string =>
     cells
+      // Messages of commits and the like are other people's: none of them may drive this terminal.
+      .map((cell) => cell.replaceAll(/\p{Cc}/gu, ' '))
       .map((cell, column) => (column === cells.length - 1 ? cell : cell.padEnd(widths[column] ?? 0)))
       .join('  ')
       .trimEnd();

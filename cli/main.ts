@@ -18,6 +18,8 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
 
 // A reader that has seen enough (`origan cache keys | head`) is no failure.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
+// That nobody reads the messages any more (`origan deploy 2>&1 | head`) ends no deploy half-way.
+process.stderr.on('error', () => undefined);
 
 // `npm run origan` changes to the repository's folder: paths are meant from where the user was, the state of
 // `npm start` is where npm went.

@@ -3,6 +3,9 @@ import { readTextIfPresent } from './site-config.ts';
 
 const NAME = /^[A-Za-z_][A-Za-z0-9_]{0,255}$/;
 
+// The one name that JavaScript's objects keep for themselves: it would be lost on the way, without a word.
+const isName = (text: string): boolean => NAME.test(text) && text !== '__proto__';
+
 /**
  * Environment variables of `--env-file` and `--env KEY=VALUE`, the latter win. Messages name keys and lines,
  * never values.
@@ -18,7 +21,7 @@ export async function readVariables(
   for (const pair of pairs) {
     const equals = pair.indexOf('=');
     const name = pair.slice(0, Math.max(equals, 0));
-    if (!NAME.test(name)) {
+    if (!isName(name)) {
       throw new CliError(
         'BAD_VARIABLE',
         'A variable must be given as NAME=value, the name of letters, digits and _.',
@@ -57,7 +60,7 @@ export function parseVariables(text: string): { variables: Record<string, string
   for (const { line, number } of logicalLines(text)) {
     const match = ASSIGNMENT.exec(line);
     const name = match?.[1] ?? '';
-    if (!NAME.test(name)) problems.push(`line ${number}: must be NAME=value`);
+    if (!isName(name)) problems.push(`line ${number}: must be NAME=value`);
     else variables[name] = match?.[3] ?? unescape(match?.[2]) ?? match?.[4] ?? '';
   }
   return { variables, problems };

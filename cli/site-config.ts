@@ -82,13 +82,28 @@ export async function readSiteConfig(path: string): Promise<SiteConfig> {
   });
 }
 
-/** The text of a file, undefined when there is none. */
+/** The text of a file without its byte order mark, undefined when there is none. @throws CliError */
 export async function readTextIfPresent(path: string): Promise<string | undefined> {
+  const bytes = await readIfPresent(path);
   try {
-    return (await readFile(path, 'utf8')).replace(/^\uFEFF/, '');
+    // Fatal: what is not UTF-8 would become replacement characters, in a redirect or a secret, unnoticed.
+    return bytes === undefined ? undefined : new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch (error) {
+    throw new CliError('UNREADABLE', `${path} is not UTF-8 text.`, {
+      exitCode: EXIT.usage,
+      hint: 'Save it as UTF-8.',
+      cause: error,
+    });
+  }
+}
+
+async function readIfPresent(path: string): Promise<Buffer | undefined> {
+  try {
+    return await readFile(path);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw new CliError('UNREADABLE', `${path} cannot be read: ${(error as Error).message}`, { cause: error });
+    const message = `${path} cannot be read: ${(error as Error).message}`;
+    throw new CliError('UNREADABLE', message, { exitCode: EXIT.usage, cause: error });
   }
 }
 

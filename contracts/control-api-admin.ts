@@ -164,8 +164,15 @@ export const environmentInfoSchema: z.ZodType<EnvironmentInfo> = z.object({
   variables: z.record(z.string(), z.string()).optional(),
 });
 
+// What the platform says of a function to itself would win over them, so that setting them did nothing.
+const OWN_VARIABLES = ['ORIGAN_DEPLOYMENT_ID', 'ORIGAN_FUNCTION_PATH', 'ORIGAN_PROJECT_ID'];
+const ownVariableName = variableName.refine(
+  (text) => !OWN_VARIABLES.includes(text),
+  'is set by the platform in every function',
+);
+
 export const changeEnvironmentSchema: z.ZodType<ChangeEnvironment> = z.strictObject({
-  set: z.record(variableName, z.string().max(65_536)).optional(),
+  set: z.record(ownVariableName, z.string().max(65_536)).optional(),
   unset: z.array(variableName).optional(),
 });
 

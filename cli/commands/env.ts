@@ -49,7 +49,7 @@ function setCommand(context: CliContext): Command {
       const files = flags.file.map((file) => resolve(context.cwd, file));
       const set = await readVariables(pairs, files);
       if (Object.keys(set).length === 0) throw nothingNamed('NAME=value');
-      await change(context, flags, { set });
+      printChanged(context, flags, await change(context, flags, { set }));
     });
 }
 
@@ -57,15 +57,44 @@ function unsetCommand(context: CliContext): Command {
   return environmentCommand('rm', 'remove variables')
     .argument('<name...>')
     .action(async (unset: string[], _, command: Command) => {
-      await change(context, command.optsWithGlobals<EnvFlags>(), { unset });
+      const flags = command.optsWithGlobals<EnvFlags>();
+      const before = await namesOf(context, flags);
+      const info = await change(context, flags, { unset });
+      const unknown = unset.filter((name) => !before.includes(name));
+      if (unknown.length > 0) throw unknownVariables(info.name, unknown, unset.length - unknown.length);
+      printChanged(context, flags, info);
     });
 }
 
-async function change(context: CliContext, flags: EnvFlags, body: ChangeEnvironment): Promise<void> {
+async function namesOf(context: CliContext, flags: EnvFlags): Promise<readonly string[]> {
   const path = await environmentPath(context, flags);
   const info = await withClient(context, flags, (client) =>
+    client.call({ method: 'GET', path, answer: environmentInfoSchema, signal: context.signal }),
+  );
+  return info.names;
+}
+
+/** A misspelt name must not pass for a secret that is gone. */
+function unknownVariables(environment: string, names: readonly string[], removed: number): CliError {
+  const rest = removed === 0 ? '' : ' The others were removed.';
+  return new CliError('NOT_FOUND', `The environment ${environment} had no ${names.join(', ')}.${rest}`, {
+    exitCode: EXIT.notFound,
+    hint: 'origan env ls lists what it has.',
+  });
+}
+
+async function change(
+  context: CliContext,
+  flags: EnvFlags,
+  body: ChangeEnvironment,
+): Promise<EnvironmentInfo> {
+  const path = await environmentPath(context, flags);
+  return withClient(context, flags, (client) =>
     client.call({ method: 'PATCH', path, answer: environmentInfoSchema, body, signal: context.signal }),
   );
+}
+
+function printChanged(context: CliContext, flags: EnvFlags, info: EnvironmentInfo): void {
   printResult(context, flags, info, () => `${describe(context, info)}The next deployment gets them.\n`);
 }
 
@@ -85,7 +114,12 @@ function describe({ clock }: CliContext, { name, names, variables, createdAt }: 
   const when = createdAt === null ? '' : `, changed ${ago(createdAt, clock.nowMs())}`;
   const rows = names.map((variable) => [
     variable,
-    variables === undefined ? '(hidden)' : (variables[variable] ?? ''),
+    variables === undefined ? '(hidden)' : oneLine(variables[variable] ?? ''),
   ]);
   return `The environment ${name}${when}:\n${table(['NAME', 'VALUE'], rows)}`;
+}
+
+/** Values of several lines, or with characters that a terminal obeys, as they stand in JSON. */
+function oneLine(value: string): string {
+  return /\p{Cc}/u.test(value) ? JSON.stringify(value) : value;
 }

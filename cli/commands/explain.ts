@@ -29,8 +29,9 @@ export function explainCommand(context: CliContext): Command {
 }
 
 function requireUrl(text: string): string {
-  const url = /^https?:\/\//i.test(text) ? text : `https://${text}`;
-  if (URL.canParse(url)) return url;
+  const hasScheme = /^[a-z][a-z0-9+.-]*:\/\//i.test(text);
+  const url = hasScheme ? text : `https://${text}`;
+  if (/^https?:/i.test(url) && URL.canParse(url)) return url;
   throw new CliError('BAD_URL', `${text} is no URL.`, {
     exitCode: EXIT.usage,
     hint: 'For example https://www.example.com/about.',

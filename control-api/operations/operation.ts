@@ -169,10 +169,16 @@ function noBody<Body>(): z.ZodType<Body> {
 function parse<Schema extends z.ZodType>(schema: Schema, input: unknown, what: string): z.output<Schema> {
   const parsed = schema.safeParse(input);
   if (parsed.success) return parsed.data;
-  const details = parsed.error.issues.map(({ path, message }) =>
-    path.length === 0 ? message : `${path.join('.')}: ${message}`,
-  );
+  const details = parsed.error.issues.map((issue) => {
+    const message = describeIssue(issue);
+    return issue.path.length === 0 ? message : `${issue.path.join('.')}: ${message}`;
+  });
   throw new Failure('BAD_REQUEST', `A ${what} is not as it should be: ${details.join('; ').slice(0, 500)}`, {
     details,
   });
+}
+
+/** Of a name in a record, what is wrong with the name. */
+function describeIssue(issue: z.core.$ZodIssue): string {
+  return issue.code === 'invalid_key' ? issue.issues.map(({ message }) => message).join('; ') : issue.message;
 }

@@ -191,6 +191,26 @@ describe('env', () => {
     expect((await run(['env', 'set', '-p', project])).code).toBe(2);
   });
 
+  test('names that nothing has, or that only the platform sets, and tracks that are none are said to be', async () => {
+    const project = await newProject();
+    await run(['env', 'set', 'A=1', 'B=2', '-p', project]);
+    const removed = await run(['env', 'rm', 'B', 'NONE', '-p', project]);
+    expect([removed.code, removed.out]).toEqual([5, '']);
+    expect(removed.err).toContain('The environment production had no NONE. The others were removed.');
+    expect(await json(['env', '-p', project])).toMatchObject({ names: ['A'] });
+    const own = await run(['env', 'set', 'ORIGAN_PROJECT_ID=mine', '-p', project]);
+    expect([own.code, own.err]).toEqual([2, expect.stringContaining('is set by the platform')]);
+    const track = await run(['env', 'set', 'A=1', '-t', 'No Track', '-p', project]);
+    expect([track.code, track.err]).toEqual([2, expect.stringContaining('"No Track" is no name of a track')]);
+  });
+
+  test('values of several lines keep to their row', async () => {
+    const project = await newProject();
+    await run(['env', 'set', 'LINES=one\ntwo\u001B[2J', '-p', project]);
+    const { out } = await run(['env', 'ls', '--reveal', '-p', project]);
+    expect(out).toMatch(/LINES +"one\\ntwo\\u001b\[2J"\n/);
+  });
+
   test('deploy sets them before the deployment begins', async () => {
     const project = await newProject();
     const root = await siteFolder({ 'index.html': '' });

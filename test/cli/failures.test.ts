@@ -122,6 +122,7 @@ const rows: readonly (readonly [command: string, cases: () => Case[]])[] = [
     'deploy',
     () => [
       wrong(/no-such-folder/, 'deploy', '/no-such-folder', ...inSite),
+      wrong(/index\.html is a file, not a folder/, 'deploy', `${folder}/index.html`, ...inSite),
       wrong(/NAME=value/, 'deploy', folder, ...inSite, '--env', 'nothing'),
       wrong(/"http:\/\/x\/" is no domain name/, 'deploy', folder, ...inSite, '-d', 'http://x/'),
       ...project('deploy', folder),
@@ -284,6 +285,7 @@ const rows: readonly (readonly [command: string, cases: () => Case[]])[] = [
     'explain',
     () => [
       wrong(/is no URL/, 'explain', 'http://['),
+      wrong(/is no URL/, 'explain', 'ftp://site.test/'),
       make('no network', 3)(
         /No gateway answers at http:\/\/127\.0\.0\.1:1/,
         'explain',

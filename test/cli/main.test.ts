@@ -62,6 +62,18 @@ test('a reader that closes the pipe is no failure', async () => {
   expect([code, stderr]).toEqual([0, '']);
 });
 
+test('nor is one that closes that of the messages', async () => {
+  const child = spawn(process.execPath, ['cli/main.ts', 'deploy', '/no/such/folder', '-p', 'x'], {
+    cwd: REPOSITORY,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  child.stdout.resume();
+  child.stderr.destroy();
+  const [code] = (await once(child, 'close')) as [number];
+  // Of the folder, not of the pipe.
+  expect(code).toBe(2);
+});
+
 test('run by npm, paths are meant from where the user was', async () => {
   const root = await siteFolder({ 'here/other.txt': '' });
   const env = { npm_lifecycle_event: 'origan', INIT_CWD: root, ORIGAN_API_URL: 'http://127.0.0.1:1' };

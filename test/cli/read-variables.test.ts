@@ -1,3 +1,4 @@
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { parseVariables, readVariables } from '../../cli/read-variables.ts';
@@ -45,6 +46,18 @@ describe('parseVariables', () => {
 });
 
 describe('readVariables', () => {
+  test('a file that is not UTF-8 is refused: its values would be others', async () => {
+    const file = join(await siteFolder({}), 'latin-1.env');
+    await writeFile(file, Buffer.from('NAME=caf\u00E9', 'latin1'));
+    await expect(readVariables([], [file])).rejects.toMatchObject({
+      code: 'UNREADABLE',
+      exitCode: 2,
+      message: `${file} is not UTF-8 text.`,
+    });
+    await writeFile(file, '\uFEFFNAME=caf\u00E9');
+    expect(await readVariables([], [file])).toEqual({ NAME: 'caf\u00E9' });
+  });
+
   test('pairs win over files, later files over earlier ones', async () => {
     const root = await siteFolder({ a: 'X=1\nY=1\nZ=1', b: 'Y=2\nZ=2' });
     expect(await readVariables(['Z=3=3', 'E='], [join(root, 'a'), join(root, 'b')])).toEqual({
@@ -55,7 +68,7 @@ describe('readVariables', () => {
     });
   });
 
-  test.each([['NAME'], ['=hunter2'], ['a b=hunter2'], ['1A=hunter2']])(
+  test.each([['NAME'], ['=hunter2'], ['a b=hunter2'], ['1A=hunter2'], ['__proto__=hunter2']])(
     '%s is refused, its value unsaid',
     async (pair) => {
       const failure = await readVariables([pair], []).catch((error: unknown) => error as Error);
