@@ -13,11 +13,17 @@ export type CacheCluster = {
   close(): Promise<void>;
 };
 
-/** A real cluster of three primaries, each with a third of the slots. */
-export async function startCacheCluster(): Promise<CacheCluster> {
+/**
+ * A real cluster of three primaries, each with a third of the slots.
+ *
+ * @param options.nodeTimeoutMs after how long a silent node is held for dead by the others. Default 1000.
+ */
+export async function startCacheCluster({
+  nodeTimeoutMs = 1000,
+}: { nodeTimeoutMs?: number } = {}): Promise<CacheCluster> {
   const busPorts = await Promise.all(Array.from({ length: PRIMARIES }, freePort));
   const primaries = await Promise.all(
-    busPorts.map((busPort) => startCacheServer({ args: clusterArgs(busPort) })),
+    busPorts.map((busPort) => startCacheServer({ args: clusterArgs(busPort, nodeTimeoutMs) })),
   );
   const close = async (): Promise<void> => {
     await Promise.all(primaries.map((primary) => primary.close()));
@@ -31,9 +37,9 @@ export async function startCacheCluster(): Promise<CacheCluster> {
   return { url: primaries.map(({ host, port }) => `${host}:${port}`).join(','), primaries, close };
 }
 
-function clusterArgs(busPort: number): string[] {
+function clusterArgs(busPort: number, nodeTimeoutMs: number): string[] {
   const enabled = ['--cluster-enabled', 'yes', '--cluster-config-file', 'nodes.conf'];
-  const timing = ['--cluster-node-timeout', '1000', '--cluster-require-full-coverage', 'no'];
+  const timing = ['--cluster-node-timeout', String(nodeTimeoutMs), '--cluster-require-full-coverage', 'no'];
   return [...enabled, ...timing, '--cluster-port', String(busPort)];
 }
 
@@ -61,5 +67,7 @@ async function form(primaries: readonly CacheServer[], busPorts: readonly number
 
 async function isFormed(admin: Redis): Promise<boolean> {
   const info = String(await admin.call('CLUSTER', 'INFO'));
-  return info.includes('cluster_state:ok') && info.includes(`cluster_known_nodes:${PRIMARIES}`);
+  // A node that has not yet heard whose the other slots are sends clients nowhere; its state is `ok` all the same.
+  const wanted = [`known_nodes:${PRIMARIES}`, `slots_assigned:${SLOTS}`, 'state:ok'];
+  return wanted.every((line) => new RegExp(`^cluster_${line}\\r?$`, 'm').test(info));
 }
