@@ -1,7 +1,8 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { keys } from '../../cache/keys.ts';
 import { generationTag, urlTag } from '../../cache/tags.ts';
 import type { Cache } from '../../cache/cache.ts';
+import type { CacheParts } from '../../cache/open-cache.ts';
 import type { SiteRecord } from '../../contracts/site.ts';
 import type { Rig } from './rigs.ts';
 import { until } from './rigs.ts';
@@ -19,6 +20,12 @@ export function cacheConformance(makeRig: () => Promise<Rig>): void {
   let gateway: Cache;
   let serial = 0;
   const fresh = (): string => `host-${(serial += 1)}.example`;
+  /** One more gateway, which is gone when the test is over, however that ends. */
+  const openPassing = async (parts: Partial<CacheParts>): Promise<Cache> => {
+    const cache = await rig.open({}, { holdsLease: true, ...parts });
+    onTestFinished(() => cache.close());
+    return cache;
+  };
 
   beforeAll(async () => {
     rig = await makeRig();
@@ -31,9 +38,10 @@ export function cacheConformance(makeRig: () => Promise<Rig>): void {
 
   describe('values', () => {
     it('tells hit from miss, for false and empty values too', async () => {
-      expect(await reader.get(keys.deploymentExists('d1'))).toEqual({ kind: 'miss' });
-      await writer.set(keys.deploymentExists('d1'), false);
-      expect(await reader.get(keys.deploymentExists('d1'))).toMatchObject({ kind: 'hit', value: false });
+      const exists = keys.deploymentExists(fresh());
+      expect(await reader.get(exists)).toEqual({ kind: 'miss' });
+      await writer.set(exists, false);
+      expect(await reader.get(exists)).toMatchObject({ kind: 'hit', value: false });
       await writer.set(keys.userProjects('u1'), []);
       expect(await reader.get(keys.userProjects('u1'))).toMatchObject({ kind: 'hit', value: [] });
     });
@@ -128,7 +136,7 @@ export function cacheConformance(makeRig: () => Promise<Rig>): void {
 
   describe('loading', () => {
     it('loads once for many callers, and once for several processes', async () => {
-      const key = keys.userProjects('stampede');
+      const key = keys.userProjects(fresh());
       let loads = 0;
       const loader = async () => {
         loads += 1;
@@ -233,7 +241,7 @@ export function cacheConformance(makeRig: () => Promise<Rig>): void {
 
     it('shows a gateway that is there, and no longer when it has left', async () => {
       const presence = { address: '10.0.0.7:7777', version: '1.2.3' };
-      const passing = await rig.open({}, { holdsLease: true, instance: 'passing', presence });
+      const passing = await openPassing({ instance: 'passing', presence });
       const key = keys.gateway('passing');
       await until('it is there', async () => (await reader.get(key)).kind === 'hit');
       expect(await reader.get(key)).toMatchObject({ kind: 'hit', value: presence });
@@ -250,11 +258,10 @@ export function cacheConformance(makeRig: () => Promise<Rig>): void {
     });
 
     it('waits for each of two gateways that were given the same name', async () => {
-      const twin = await rig.open({}, { holdsLease: true, instance: 'gateway-1' });
+      const twin = await openPassing({ instance: 'gateway-1' });
       await until('the lease', () => twin.holdsLease());
       const done = await writer.invalidate(keys.domain(fresh()));
       expect(done).toMatchObject({ isComplete: true, acknowledged: ['gateway-1', 'gateway-1'] });
-      await twin.close();
     });
 
     it('lets a process without a lease keep no copy of a domain', async () => {
@@ -345,7 +352,7 @@ export function cacheConformance(makeRig: () => Promise<Rig>): void {
 
   describe('locks', () => {
     it('has one owner at a time and a fence that grows', async () => {
-      const key = keys.deployLock('p1', 'production');
+      const key = keys.deployLock('p1', fresh());
       const first = await writer.lock(key);
       if (first.kind !== 'acquired') throw new Error('not acquired');
       expect(await reader.lock(key)).toEqual({ kind: 'taken' });

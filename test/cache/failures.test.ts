@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { toFailure, type FailureKind } from '../../cache/redis/failure.ts';
 import { keys } from '../../cache/keys.ts';
 import { createRegistry } from '../../core/metrics.ts';
@@ -43,6 +43,10 @@ describe('commands in flight', () => {
     const registry = createRegistry();
     const config = configFor(proxy.url, { maxInFlight: 10, timeoutMs: 60_000 });
     const cache = openCache(config, { ...silentParts(), registry });
+    onTestFinished(async () => {
+      proxy.allow();
+      await cache.close();
+    });
     await cache.connect();
     proxy.stall();
     const key = (index: number) => keys.userOrgs(`u${index}`);
@@ -61,6 +65,5 @@ describe('commands in flight', () => {
     proxy.allow();
     await Promise.all(waiting);
     expect(await cache.get(key(1))).toEqual({ kind: 'miss' });
-    await cache.close();
   });
 });

@@ -10,6 +10,9 @@ export function listConformance(makeRig: () => Promise<Rig>): void {
   let rig: Rig;
   let writer: Cache;
   let reader: Cache;
+  let serial = 0;
+  /** Another one each time: a test that is run once more begins with nothing. */
+  const fresh = (): string => `list-${(serial += 1)}`;
 
   beforeAll(async () => {
     rig = await makeRig();
@@ -20,7 +23,7 @@ export function listConformance(makeRig: () => Promise<Rig>): void {
 
   describe('lists', () => {
     it('keeps order, can be read on from a position, and caps its length', async () => {
-      const key = { ...keys.buildLogs('b1'), maxItems: 5 };
+      const key = { ...keys.buildLogs(fresh()), maxItems: 5 };
       const line = (message: string) => ({ timestamp: 't', level: 'info', message });
       expect(await reader.readList(key, 0)).toMatchObject({ kind: 'items', items: [], next: 0 });
       await writer.append(key, [line('1'), line('2')]);
@@ -43,7 +46,7 @@ export function listConformance(makeRig: () => Promise<Rig>): void {
     });
 
     it('that is numbered by time goes on counting where it was lost', async () => {
-      const key = keys.functionLogs('d1');
+      const key = keys.functionLogs(fresh());
       await writer.append(key, [line('1'), line('2')]);
       const before = await positionAfter(key, 0);
       expect(before.items).toEqual([line('1'), line('2')]);
@@ -64,7 +67,7 @@ export function listConformance(makeRig: () => Promise<Rig>): void {
 
     it('that is lost and begun anew within a moment keeps nothing from who reads on', async () => {
       for (let round = 0; round < 100; round += 1) {
-        const key = keys.functionLogs(`moment-${round}`);
+        const key = keys.functionLogs(fresh());
         // So that the server of this key knows the scripts, and takes what follows in its order, without a pause.
         await writer.append(key, [line('0')]);
         await positionAfter(key, 0);
@@ -85,7 +88,7 @@ export function listConformance(makeRig: () => Promise<Rig>): void {
     });
 
     it('that is begun anew by a process whose clock is behind keeps nothing from who reads on', async () => {
-      const key = keys.functionLogs('behind');
+      const key = keys.functionLogs(fresh());
       const [nowMs, monotonicMs] = [Date.now(), () => performance.now()];
       const ahead = await rig.open({}, { clock: { monotonicMs, nowMs: () => nowMs } });
       const behind = await rig.open({}, { clock: { monotonicMs, nowMs: () => nowMs - 1 } });
@@ -98,7 +101,7 @@ export function listConformance(makeRig: () => Promise<Rig>): void {
     });
 
     it('shows at once what was appended, however much it was', async () => {
-      const key = keys.functionLogs('much');
+      const key = keys.functionLogs(fresh());
       const lines = Array.from({ length: 2000 }, (_, index) => line(String(index)));
       await writer.append(key, lines);
       expect(await reader.readList(key, 0, 3000)).toMatchObject({ items: lines });

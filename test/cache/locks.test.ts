@@ -17,7 +17,8 @@ describe('a lock', () => {
   });
   afterAll(() => rig.close());
 
-  const keyOf = (name: string): LockKey => ({ family: 'lock', name: `lock:${name}`, ttlMs: TTL_MS });
+  let serial = 0;
+  const fresh = (): LockKey => ({ family: 'lock', name: `lock:${(serial += 1)}`, ttlMs: TTL_MS });
   const take = async (from: Cache, key: LockKey): Promise<HeldLock> => {
     const attempt = await from.lock(key);
     if (attempt.kind !== 'acquired') throw new Error(`not acquired: ${attempt.kind}`);
@@ -25,7 +26,7 @@ describe('a lock', () => {
   };
 
   it('is renewed for as long as it is held', async () => {
-    const key = keyOf('renewed');
+    const key = fresh();
     const lock = await take(cache, key);
     const admin = rig.server?.admin();
     let leftMs = TTL_MS;
@@ -58,7 +59,7 @@ describe('a lock', () => {
   });
 
   it('that somebody else has by now is lost, is told so, and is not released by who lost it', async () => {
-    const key = keyOf('lost');
+    const key = fresh();
     const lost = await take(cache, key);
     await rig.server?.admin().del(key.name);
     const lock = await take(other, key);
@@ -71,7 +72,7 @@ describe('a lock', () => {
   });
 
   it('has a number that grows after the counter itself was lost', async () => {
-    const key = keyOf('flushed');
+    const key = fresh();
     const before = await take(cache, key);
     await rig.server?.admin().flushall();
     const after = await take(other, key);

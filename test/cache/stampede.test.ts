@@ -2,6 +2,8 @@ import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { keys } from '../../cache/keys.ts';
 import type { Cache } from '../../cache/cache.ts';
@@ -14,6 +16,7 @@ const MAX_ROUNDS = 20;
 // A rate is counted by the second, so one run of three is enough. Without the protection, every run has hundreds of loads.
 describe('a stampede', { retry: 2 }, () => {
   let rig: Rig;
+  let attempts = 0;
   beforeAll(async () => {
     rig = await serverRig();
   });
@@ -23,13 +26,16 @@ describe('a stampede', { retry: 2 }, () => {
     'of three processes with 200 callers each on a cold key ends in one load',
     { timeout: 120_000 },
     async () => {
+      attempts += 1;
       const source = await countingSource(100);
       const children = await Promise.all([0, 1, 2].map(() => startCaller(rig, source.url)));
       try {
         const loads: number[] = [];
         for (let round = 0; round < MAX_ROUNDS && loads.at(-1) !== 1; round += 1) {
           const before = source.loads();
-          const answers = await Promise.all(children.map((child) => askAll(child, `cold-${round}`)));
+          const answers = await Promise.all(
+            children.map((child) => askAll(child, `cold-${attempts}-${round}`)),
+          );
           expect(answers).toEqual([200, 200, 200]);
           loads.push(source.loads() - before);
           // Whoever waited for too long loads for itself, once for all of its callers.
@@ -109,8 +115,12 @@ function mostInOneSecond(timesMs: readonly number[]): number {
   return most;
 }
 
+// What is still referenced: what only waits for a collection depends on how busy the machine is.
+setFlagsFromString('--expose-gc');
+const collectGarbage = runInNewContext('gc') as () => void;
+
 function heapUsed(): number {
-  globalThis.gc?.();
+  collectGarbage();
   return process.memoryUsage().heapUsed;
 }
 
