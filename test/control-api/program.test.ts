@@ -1,8 +1,12 @@
+import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
 import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { request, type IncomingMessage } from 'node:http';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { text } from 'node:stream/consumers';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { apiPaths } from '../../contracts/control-api.ts';
 import { deploy, talkTo, TEST_TOKEN } from '../support/control-api.ts';
 import { prepareDatabase } from '../support/embedded-database.ts';
@@ -24,9 +28,17 @@ beforeAll(async () => {
   };
 });
 afterAll(() => dir.remove());
+// One that a failed test leaves running would keep the state directory from all others.
+const started: StartedProcess[] = [];
+afterEach(async () => {
+  for (const program of started.splice(0)) await program.stop('SIGKILL');
+});
 
-const start = (more: Record<string, string> = {}, args: string[] = []): StartedProcess =>
-  startNode('control-api/main.ts', { env: { ...env, ...more }, args });
+function start(more: Record<string, string> = {}, args: string[] = []): StartedProcess {
+  const program = startNode('control-api/main.ts', { env: { ...env, ...more }, args });
+  started.push(program);
+  return program;
+}
 
 /** Runs to its end, which is to come by itself. */
 async function fail(more: Record<string, string>): Promise<string> {
@@ -90,24 +102,22 @@ describe('the program', () => {
     const program = start();
     const [, url] = await program.waitFor(/"url":"(http:[^"]+)"/);
     const token = (await readFile(join(dir.path, 'control-api-token'), 'utf8')).trim();
-    let letGo: (() => void) | undefined;
-    const body = new ReadableStream({
-      start: (controller) => {
-        controller.enqueue(new TextEncoder().encode('{"name":'));
-        letGo = () => {
-          controller.enqueue(new TextEncoder().encode('"late"}'));
-          controller.close();
-        };
-      },
-    });
-    const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
-    const init: RequestInit & { duplex: 'half' } = { method: 'POST', headers, body, duplex: 'half' };
-    const reply = fetch(`${url}/v1/projects`, init);
-    // Nobody can say from outside that the request has arrived, but one sent after it was answered.
-    await fetch(`${url}/v1/health`);
+    const headers = {
+      authorization: `Bearer ${token}`,
+      'content-type': 'application/json',
+      // The server says with its 100 that the request is under way.
+      expect: '100-continue',
+    };
+    const late = request(`${url}/v1/projects`, { method: 'POST', headers, agent: false });
+    late.flushHeaders();
+    await once(late, 'continue');
     const stopped = program.stop();
-    letGo?.();
-    expect((await reply).status).toBe(201);
+    late.end(JSON.stringify({ name: `late-${randomUUID().slice(0, 8)}` }));
+    const [reply] = (await once(late, 'response')) as [IncomingMessage];
+    expect([reply.statusCode, JSON.parse(await text(reply))]).toMatchObject([
+      201,
+      { ref: expect.any(String) },
+    ]);
     expect((await stopped).code).toBe(0);
   });
 

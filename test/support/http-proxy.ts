@@ -9,12 +9,14 @@ export type HttpProxy = {
   onAnswer: ((method: string, url: string) => Promise<void> | undefined) | undefined;
   /** Answers a request itself: status and body. Undefined: it is passed on. */
   answer: ((method: string, url: string) => { status: number; body: string } | undefined) | undefined;
+  /** Resolves when whatever was passed on has been answered or given up, too. */
   close(): Promise<void>;
 };
 
 /** Passes requests on to a server, one after the other as they come. */
 export async function startHttpProxy(target: string): Promise<HttpProxy> {
   let count = 0;
+  const underWay = new Set<Promise<void>>();
   const server = createServer((incoming, outgoing) => {
     count += 1;
     proxy.onRequest?.(count);
@@ -28,15 +30,24 @@ export async function startHttpProxy(target: string): Promise<HttpProxy> {
     // A connection of its own: one that was kept might end just as it is used again.
     const options = { method, headers, agent: false };
     const upstream = request(new URL(incoming.url ?? '/', target), options, (answer) => {
+      // Whoever asked may be gone by now, or go: nobody holds up what the server has to say.
+      if (outgoing.destroyed) answer.resume();
+      else outgoing.once('close', () => answer.unpipe(outgoing).resume());
       const passOn = async (): Promise<void> => {
         await proxy.onAnswer?.(method, incoming.url ?? '/');
+        if (outgoing.destroyed) return;
         outgoing.writeHead(answer.statusCode ?? 502, answer.headers);
         answer.pipe(outgoing);
       };
       void passOn();
     });
+    const over = new Promise<void>((resolve) => upstream.once('close', resolve));
+    underWay.add(over);
+    void over.then(() => underWay.delete(over));
     upstream.on('error', () => outgoing.destroy());
-    incoming.on('error', () => upstream.destroy());
+    // Who has sent all of it may be gone: the server is at it all the same.
+    incoming.once('close', () => incoming.complete || upstream.destroy());
+    incoming.on('error', () => undefined);
     incoming.pipe(upstream);
   });
   await new Promise<void>((resolve) => {
@@ -52,6 +63,7 @@ export async function startHttpProxy(target: string): Promise<HttpProxy> {
       await new Promise((resolve) => {
         server.close(resolve);
       });
+      await Promise.all(underWay);
     },
   };
   return proxy;
