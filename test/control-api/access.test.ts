@@ -171,14 +171,10 @@ describe('who may do what', () => {
     const other = await makeUser('member');
     expect((await setRole(first, other.name, 'owner', admin.token)).status).toBe(403);
     expect((await setRole(first, 'admin', 'member', admin.token)).status).toBe(403);
-    const organization = await first.send(
-      'POST',
-      adminPaths.organizations(),
-      { name: 'lonely' },
-      other.token,
-    );
+    const name = `lonely-${users}`;
+    const organization = await first.send('POST', adminPaths.organizations(), { name }, other.token);
     expect(organization.status).toBe(201);
-    const leave = await first.send('DELETE', adminPaths.member('lonely', other.name), undefined, other.token);
+    const leave = await first.send('DELETE', adminPaths.member(name, other.name), undefined, other.token);
     expect(leave.body.error).toMatchObject({ code: 'CONFLICT' });
   });
 });
@@ -211,15 +207,17 @@ describe('changes take effect at once, on every control API', () => {
 
   it('a project that is new', async () => {
     const user = await makeUser('viewer');
+    const project = `brand-new-${users}`;
     const names = async (): Promise<string[]> => {
       const { body } = await second.send('GET', apiPaths.projects(), undefined, user.token);
-      return body.projects.map((project: { name: string }) => project.name);
+      return body.projects.map(({ name }: { name: string }) => name);
     };
-    expect(await names()).not.toContain('brand-new');
-    expect((await second.send('GET', apiPaths.project('brand-new'), undefined, user.token)).status).toBe(404);
-    await first.send('POST', apiPaths.projects(), { name: 'brand-new' });
-    expect(await names()).toContain('brand-new');
-    expect((await second.send('GET', apiPaths.project('brand-new'), undefined, user.token)).status).toBe(200);
+    const look = (): Promise<Reply> => second.send('GET', apiPaths.project(project), undefined, user.token);
+    expect(await names()).not.toContain(project);
+    expect((await look()).status).toBe(404);
+    await first.send('POST', apiPaths.projects(), { name: project });
+    expect(await names()).toContain(project);
+    expect((await look()).status).toBe(200);
   });
 
   it('also when neither could reach the cache server during the change', async () => {

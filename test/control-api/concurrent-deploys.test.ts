@@ -68,12 +68,14 @@ describe('fifty deploys of one track at once, half of them failing', () => {
 
     const seen: { who: string; deploymentId: string; rev: number }[] = [];
     const watching = { isOn: true };
-    const watchers = [
+    const watchers = Promise.all([
       watch(watching, async () => ({ who: 'control API', ...(await ask(first)) }), seen),
       ...gateways.map((cache, index) =>
         watch(watching, async () => ({ who: `gateway ${index}`, ...(await resolve(cache, second)) }), seen),
       ),
-    ];
+    ]);
+    // What it fails with is told where it is awaited.
+    watchers.catch(() => undefined);
     const failed = new Set<string>();
     const results = await Promise.all(
       Array.from({ length: DEPLOYS }, (_value, index) => {
@@ -85,7 +87,7 @@ describe('fifty deploys of one track at once, half of them failing', () => {
     const atEnd = await ask(first);
     for (const cache of gateways) expect(await resolve(cache, second)).toEqual(atEnd);
     watching.isOn = false;
-    await Promise.all(watchers);
+    await watchers;
 
     const finished = results.filter((result) => result !== undefined);
     expect(finished).toHaveLength(DEPLOYS / 2);

@@ -147,7 +147,9 @@ describe.each(['with a cache server', 'in memory'] as const)('logs of functions 
       }
       return seen;
     };
-    const readers = [follow(), follow(), follow()];
+    const readers = Promise.all([follow(), follow(), follow()]);
+    // What it fails with is told where it is awaited.
+    readers.catch(() => undefined);
     const expected: string[] = [];
     for (let batch = 0; batch < 20; batch += 1) {
       const own = [`a${batch}`, `b${batch}`, ...(batch === 19 ? ['end'] : [])];
@@ -157,7 +159,7 @@ describe.each(['with a cache server', 'in memory'] as const)('logs of functions 
         own.map((text) => line(text)),
       );
     }
-    for (const seen of await Promise.all(readers)) expect(seen).toEqual(expected);
+    for (const seen of await readers) expect(seen).toEqual(expected);
   });
 
   test('who follows a track or a domain goes on with what it shows next, and still sees the end of the one before', async () => {
@@ -224,7 +226,7 @@ describe.each(['with a cache server', 'in memory'] as const)('logs of functions 
       const { status, body } = await ask(own, query);
       expect([query, status, body.error.code]).toEqual([query, 400, 'BAD_REQUEST']);
     }
-    const name = `stranger-${kind.length}`;
+    const name = `stranger-${kind.length}-${(serial += 1)}`;
     await api.send('POST', adminPaths.users(), { name });
     const { token } = (await api.send('POST', adminPaths.tokens(), { name: 'test', user: name })).body;
     expect((await ask(other, {}, token)).status).toBe(404);
@@ -250,9 +252,12 @@ describe.each(['with a cache server', 'in memory'] as const)('logs of functions 
     await write(id, [line('before')]);
     const { cursor } = await read(project);
     await server.kill();
-    const { status, body } = await ask(project, { cursor });
-    expect([status, body.error.code]).toEqual([503, 'CACHE_FAILED']);
-    await server.restart();
+    try {
+      const { status, body } = await ask(project, { cursor });
+      expect([status, body.error.code]).toEqual([503, 'CACHE_FAILED']);
+    } finally {
+      await server.restart();
+    }
     await waitUntil(() => cache.state() === 'up');
     await write(id, [line('after')]);
     expect(messages(await read(project, { cursor, waitMs: '5000' }))).toEqual(['after']);

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterEach, beforeEach, expect, it } from 'vitest';
 import type { Cache } from '../../cache/cache.ts';
 import { keys } from '../../cache/keys.ts';
 import { deploymentTag } from '../../cache/tags.ts';
@@ -14,13 +14,13 @@ let cache: Cache;
 let dir: TempDir;
 let api: TestControlApi;
 
-beforeAll(async () => {
+beforeEach(async () => {
   [server, dir] = await Promise.all([startCacheServer(), makeTempDir('sweep-cache')]);
   cache = await connectCache(server);
   api = await startTestControlApi({ directory: dir.path, cache });
   await api.send('POST', apiPaths.projects(), { name: 'site' });
 });
-afterAll(async () => {
+afterEach(async () => {
   await api.close();
   await cache.close();
   await server.close();
