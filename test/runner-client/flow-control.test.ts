@@ -71,8 +71,10 @@ test('a reader that does not read stops the runner from sending, and loses nothi
   });
   cleanups.push(server.close);
   // The silence of a reader that does not read is not the runner's: longer than the idle limit, and no time-out.
-  const reply = await makeClient(server.url, { RUNNER_IDLE_TIMEOUT_MS: '50' }).call(makeCall());
+  const idleMs = 500;
+  const reply = await makeClient(server.url, { RUNNER_IDLE_TIMEOUT_MS: String(idleMs) }).call(makeCall());
   expect(await whenStill(() => written)).toBeLessThan(32 * MIB);
+  await new Promise((resolve) => setTimeout(resolve, 2 * idleMs));
   let read = 0;
   for await (const chunk of reply.body) read += (chunk as Buffer).length;
   expect(read).toBe(total);

@@ -4,7 +4,8 @@ import { afterEach, expect, test } from 'vitest';
 import { EdgeError } from '../../core/errors.ts';
 import { answerWith, startSocketServer, whenClosed, type SocketServer } from '../support/socket-server.ts';
 import { startDeafServer } from '../support/deaf-server.ts';
-import { closeClients, codeOf, makeCall, makeClient, readBody } from './make-call.ts';
+import { freePort } from '../support/free-port.ts';
+import { closeClients, codeOf, IMPATIENT, makeCall, makeClient, readBody } from './make-call.ts';
 
 const cleanups: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
@@ -21,20 +22,19 @@ async function serve(onConnection: (socket: Socket, index: number) => void): Pro
 const CHUNKED = 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n';
 
 test('nothing listens: unreachable', async () => {
-  const server = await startSocketServer(() => {});
-  await server.close();
-  expect(await codeOf(makeClient(server.url).call(makeCall()))).toBe('RUNNER_UNREACHABLE');
+  const url = `http://127.0.0.1:${await freePort()}`;
+  expect(await codeOf(makeClient(url).call(makeCall()))).toBe('RUNNER_UNREACHABLE');
 });
 
 test('a host that never completes the connection: unreachable, within the connect limit', async () => {
   const deaf = await startDeafServer();
   cleanups.push(deaf.close);
-  expect(await codeOf(makeClient(deaf.url).call(makeCall()))).toBe('RUNNER_UNREACHABLE');
+  expect(await codeOf(makeClient(deaf.url, IMPATIENT).call(makeCall()))).toBe('RUNNER_UNREACHABLE');
 });
 
 test('no headers within the limit: timeout, and the connection is closed', async () => {
   const server = await serve((socket) => socket.resume());
-  expect(await codeOf(makeClient(server.url).call(makeCall()))).toBe('RUNNER_TIMEOUT');
+  expect(await codeOf(makeClient(server.url, IMPATIENT).call(makeCall()))).toBe('RUNNER_TIMEOUT');
   expect(server.connections).toHaveLength(1);
   await whenClosed(server.connections[0]);
 });
@@ -46,12 +46,13 @@ test('headers that trickle in without an end: timeout', async () => {
     socket.once('close', () => clearInterval(timer));
     socket.resume();
   });
-  expect(await codeOf(makeClient(server.url).call(makeCall()))).toBe('RUNNER_TIMEOUT');
+  expect(await codeOf(makeClient(server.url, IMPATIENT).call(makeCall()))).toBe('RUNNER_TIMEOUT');
 });
 
 test('silence within the body: the body fails with a timeout', async () => {
   const server = await serve(answerWith(CHUNKED));
-  const reply = await makeClient(server.url).call(makeCall());
+  const idle = { RUNNER_IDLE_TIMEOUT_MS: '300' };
+  const reply = await makeClient(server.url, idle).call(makeCall());
   expect(reply.status).toBe(200);
   expect(await codeOf(readBody(reply))).toBe('RUNNER_TIMEOUT');
 });
@@ -68,10 +69,10 @@ test('a stream that keeps talking outlives the idle limit', async () => {
           clearInterval(timer);
           socket.write('0\r\n\r\n');
         }
-      }, 50);
+      }, 250);
     });
   });
-  const client = makeClient(server.url, { RUNNER_IDLE_TIMEOUT_MS: '300' });
+  const client = makeClient(server.url, { RUNNER_IDLE_TIMEOUT_MS: '2000' });
   const reply = await client.call(makeCall());
   expect(await readBody(reply)).toBe(`hello${'.'.repeat(11)}`);
 });

@@ -30,7 +30,14 @@ export function readClientConfig(env: Record<string, string>): RunnerClientConfi
 
 const clients: RunnerClient[] = [];
 
-/** A client with short limits, closed by `closeClients`. */
+/** Limits for tests of what happens past them. */
+export const IMPATIENT: Readonly<Record<string, string>> = {
+  RUNNER_CONNECT_TIMEOUT_MS: '300',
+  RUNNER_FIRST_BYTE_TIMEOUT_MS: '300',
+  RUNNER_IDLE_TIMEOUT_MS: '300',
+};
+
+/** A client, closed by `closeClients`. Its limits are long: a machine that stands still for a moment is no runner that hangs. */
 export function makeClient(
   urls: string | readonly string[],
   env: Record<string, string> = {},
@@ -38,9 +45,9 @@ export function makeClient(
 ): RunnerClient {
   const config = readClientConfig({
     RUNNER_URL: [urls].flat().join(','),
-    RUNNER_CONNECT_TIMEOUT_MS: '300',
-    RUNNER_FIRST_BYTE_TIMEOUT_MS: '300',
-    RUNNER_IDLE_TIMEOUT_MS: '300',
+    RUNNER_CONNECT_TIMEOUT_MS: '60000',
+    RUNNER_FIRST_BYTE_TIMEOUT_MS: '60000',
+    RUNNER_IDLE_TIMEOUT_MS: '60000',
     ...env,
   });
   const client = createRunnerClient(config, {

@@ -7,7 +7,7 @@ import {
   whenClosed,
   type SocketServer,
 } from '../support/socket-server.ts';
-import { closeClients, codeOf, makeCall, makeClient, readBody } from './make-call.ts';
+import { closeClients, codeOf, IMPATIENT, makeCall, makeClient, readBody } from './make-call.ts';
 
 const cleanups: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
@@ -98,7 +98,8 @@ test('a tunnel that the runner resets does not end the process', async () => {
 
 test('a runner that never answers an upgrade times out', async () => {
   const server = await serve(() => {});
-  expect(await codeOf(makeClient(server.url).upgrade(makeCall({ headers: UPGRADE })))).toBe('RUNNER_TIMEOUT');
+  const client = makeClient(server.url, IMPATIENT);
+  expect(await codeOf(client.upgrade(makeCall({ headers: UPGRADE })))).toBe('RUNNER_TIMEOUT');
 });
 
 test('an upgrade without Upgrade is refused', async () => {
