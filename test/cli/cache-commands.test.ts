@@ -24,7 +24,10 @@ beforeAll(async () => {
   server = await startCacheServer();
   state = await makeTempDir('cli-cache');
   const target = parseCacheUrl(server.url) ?? { kind: 'memory' };
-  cache = openCache(defaultCacheConfig({ target }), { log: silentLogger(), registry: createRegistry() });
+  cache = openCache(defaultCacheConfig({ target, timeoutMs: 5000 }), {
+    log: silentLogger(),
+    registry: createRegistry(),
+  });
   await cache.connect();
   api = await startTestControlApi({ directory: state.path, cache });
   await api.send('POST', apiPaths.projects(), { name: 'cached' });

@@ -167,10 +167,11 @@ describe('deploySite', () => {
 
   test('a project is created when that was asked for', async () => {
     const root = await siteFolder(SITE);
-    await expect(deploy(root, 'brand-new')).rejects.toMatchObject({ exitCode: 5 });
+    const name = `brand-new-${(projects += 1)}`;
+    await expect(deploy(root, name)).rejects.toMatchObject({ exitCode: 5 });
     const options = { createProject: true };
-    expect((await deploy(root, 'brand-new', { options })).result.outcome).toBe('live');
-    expect((await deploy(root, 'brand-new', { options })).unchanged).toBe(5);
+    expect((await deploy(root, name, { options })).result.outcome).toBe('live');
+    expect((await deploy(root, name, { options })).unchanged).toBe(5);
   });
 });
 

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test } from 'vitest';
 import { adminPaths } from '../../contracts/control-api-admin.ts';
 import { startCacheServer, type CacheServer } from '../support/cache-server.ts';
 import { talkTo } from '../support/control-api.ts';
@@ -13,11 +13,11 @@ import { waitUntil } from '../support/wait-until.ts';
 let server: CacheServer;
 let system: System;
 
-beforeAll(async () => {
+beforeEach(async () => {
   server = await startCacheServer();
   system = await startSystem({ env: { CACHE_URL: server.url, CACHE_TIMEOUT_MS: '5000' } });
 });
-afterAll(async () => {
+afterEach(async () => {
   await system.close();
   await server.close();
 });

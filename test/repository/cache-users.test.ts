@@ -16,6 +16,7 @@ import { readCompose } from '../support/read-compose.ts';
 import { startSystem, type System } from '../support/system.ts';
 import { makeTempDir, type TempDir } from '../support/temp-dir.ts';
 import { visit, type Visit } from '../support/visit.ts';
+import { waitUntil } from '../support/wait-until.ts';
 
 // The users of docker-compose.yml on a real server: Redis reads the same lines that Dragonfly does.
 const compose = await readCompose('docker-compose.yml');
@@ -110,6 +111,7 @@ describe('the users of the cache', () => {
   test('the gateway and the control API work together through it', async () => {
     const gateway = await cacheOf('gateway');
     const control = await cacheOf('control-api');
+    await waitUntil(() => gateway.holdsLease());
     expect(gateway.state()).toBe('up');
     const loader = async (): Promise<{ kind: 'found'; value: typeof SITE; rev: number }> => ({
       kind: 'found',

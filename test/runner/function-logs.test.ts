@@ -234,8 +234,9 @@ function missingIn(lines: readonly FunctionLogLine[]): number {
 test('what the platform did to a function is said in its log, and names nothing of the installation', async () => {
   const cache = openers.memory();
   const env = {
-    FUNCTION_STUCK_AFTER_MS: '800',
-    FUNCTION_TIMEOUT_MS: '300',
+    FUNCTION_STUCK_AFTER_MS: '2000',
+    // Long enough for a process to be started on a busy machine.
+    FUNCTION_TIMEOUT_MS: '5000',
     FUNCTION_MAX_CALLS_PER_DEPLOYMENT: '1',
   };
   const runner = await startTestRunner({ cache, env });
@@ -248,8 +249,9 @@ test('what the platform did to a function is said in its log, and names nothing 
   const stuck = await deploy(runner, 'export default () => { for (;;); };', { deploymentId: 'stuck' });
   const gone = { 'x-origan-deployment-id': 'gone', 'x-origan-project-id': 'proj1' };
   const path = { 'x-origan-function-path': 'deployments/gone/a.js' };
-  const [, second] = await Promise.all([call(runner, slow), call(runner, slow), call(runner, stuck)]);
-  expect(second).toBe(503);
+  const [first, second] = await Promise.all([call(runner, slow), call(runner, slow), call(runner, stuck)]);
+  // Whichever of the two came second.
+  expect([first, second].toSorted()).toEqual([500, 503]);
   await call(runner, { ...broken, requestId: 'the-request' });
   await call(runner, { headers: { ...gone, ...path } });
   const messages = async (id: string): Promise<string[]> => (await waitForLines(cache, id, 1)).map(short);
