@@ -7,6 +7,8 @@ import { deployFolder } from '../../test/support/deploy-folder.ts';
 import { startPostgres } from '../../test/support/postgres.ts';
 import { startNode, type StartedProcess } from '../../test/support/process.ts';
 import { startSystem, type System } from '../../test/support/system.ts';
+import { waitUntil } from '../../test/support/wait-until.ts';
+import { scrape, sumOf } from '../support/scrape.ts';
 
 export const PROJECT = 'bench';
 export const HOST = 'bench.example';
@@ -45,6 +47,7 @@ export async function setStage(): Promise<Stage> {
     const env = { CACHE_URL: cache.url, DATABASE_URL: await database.createDatabase(), ACCESS_LOG: 'false' };
     const system = await startSystem({ gateways: GATEWAYS, env });
     closers.push(() => system.close());
+    await Promise.all(system.gateways.map(({ adminUrl }) => waitUntil(() => holdsLease(adminUrl))));
     const cached = measured(readyMessage(system.controlApi.process()));
     const uncached = measured(await startUncached(system, closers));
     closers.push(
@@ -60,6 +63,11 @@ export async function setStage(): Promise<Stage> {
     await close();
     throw error;
   }
+}
+
+/** Only a gateway that does is waited for by a flip. */
+async function holdsLease(adminUrl: string): Promise<boolean> {
+  return sumOf(await scrape(adminUrl), 'cache_lease_held', {}) === 1;
 }
 
 type Addresses = { url: string; adminUrl: string };
