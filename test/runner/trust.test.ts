@@ -139,7 +139,7 @@ test('what a function prints is logged under its deployment, as text that cannot
 });
 
 test('a function that prints without end neither fills the log nor stops the runner', async () => {
-  const runner = await startTestRunner();
+  const runner = await startTestRunner({ env: { FUNCTION_STUCK_AFTER_MS: '120000' } });
   const code = `export default { fetch() { for (let n = 0; n < 20000; n += 1) console.log('x'.repeat(100)); return new Response('ok'); } };`;
   const { headers } = await deploy(runner, code);
   expect(await ask(runner, headers)).toEqual([200, 'ok']);
