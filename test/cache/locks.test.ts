@@ -46,7 +46,7 @@ describe('a lock', () => {
   it('that was released is not held again by a renewal that was on its way', async () => {
     vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
     try {
-      const lock = await take(cache, keyOf('released'));
+      const lock = await take(cache, fresh());
       vi.advanceTimersByTime(TTL_MS / 3);
       const release = lock.release();
       expect(lock.isHeld()).toBe(false);
