@@ -252,7 +252,7 @@ test('what the platform did to a function is said in its log, and names nothing 
   const path = { 'x-origan-function-path': 'deployments/gone/a.js' };
   const [first, second] = await Promise.all([call(runner, slow), call(runner, slow), call(runner, stuck)]);
   // Whichever of the two came second.
-  expect([first, second].toSorted()).toEqual([500, 503]);
+  expect(new Set([first, second])).toEqual(new Set([500, 503]));
   await call(runner, { ...broken, requestId: 'the-request' });
   await call(runner, { headers: { ...gone, ...path } });
   const messages = async (id: string): Promise<string[]> => (await waitForLines(cache, id, 1)).map(short);
