@@ -52,6 +52,7 @@ export function assembleEdge(config: GatewayConfig, parts: EdgeParts, started: C
       createRecentSites({ cache, controlApi, store, compile, nowMs: () => systemClock.nowMs(), log }),
     ),
     files,
+    trustedProxies,
     functions: createResponseCache(
       {
         runner,

@@ -1,6 +1,7 @@
 import type { Logger } from '../core/log.ts';
 import type { ChallengeAnswerer } from './answer-challenge.ts';
 import type { FunctionCaller } from './functions/call-function.ts';
+import type { TrustedProxies } from './functions/forwarded.ts';
 import type { Recorder } from './record.ts';
 import type { SiteResolver } from './site/resolve-site.ts';
 import type { SkewProtection } from './site/skew-protection.ts';
@@ -12,6 +13,8 @@ export type Edge = {
   sites: SiteResolver;
   skew: SkewProtection;
   files: FileServer;
+  /** Whose word counts for what a client asked for. */
+  trustedProxies: TrustedProxies;
   functions: FunctionCaller;
   recorder: Recorder;
   log: Logger;

@@ -15,6 +15,7 @@ import type { Target } from './read-target.ts';
 import { primaryKey } from './response-cache/cache-key.ts';
 import type { CompiledFile, CompiledSite } from './site/compile-site.ts';
 import { matchRoute, type FunctionRoute, type RouteMatch } from './site/match-route.ts';
+import type { Origin } from './site/redirects.ts';
 
 export type ExplainOptions = {
   edge: Pick<Edge, 'sites' | 'recorder'>;
@@ -37,7 +38,8 @@ export async function explain(options: ExplainOptions, url: string, method: stri
   const site = await options.edge.sites.resolve({ target, event });
   const { projectId, deploymentId, rev, config } = site.record;
   const { key, ageMs } = await findEntry(options, target.host);
-  const found = matchRoute(site, { ...target, method, headers: HEADERS });
+  const origin = (): Origin => ({ proto, host: target.host });
+  const found = matchRoute(site, { ...target, method, headers: HEADERS, origin });
   const redirects = (config.redirects ?? []).filter(
     ({ from }) => matchPattern(from, target.path) !== undefined,
   );

@@ -1,10 +1,12 @@
 import { options, redirect, refused } from './answer-directly.ts';
 import type { Edge } from './edge.ts';
 import type { Answer, Exchange } from './exchange.ts';
+import { publicOrigin } from './functions/forwarded.ts';
 import { maxForwards } from './functions/max-forwards.ts';
 import type { CompiledSite } from './site/compile-site.ts';
 import { editAnswer, editOwnAnswer } from './site/edit-answer.ts';
 import { matchRoute, type FunctionRoute } from './site/match-route.ts';
+import type { Origin } from './site/redirects.ts';
 import { markPinned, type Found } from './site/skew-protection.ts';
 
 /** Of a function that does not say. */
@@ -21,7 +23,8 @@ export async function answer(edge: Edge, exchange: Exchange): Promise<Answer> {
   if (proof !== undefined) return proof;
   const present = await edge.sites.resolve(exchange);
   const { site, by } = await edge.skew.pin(exchange, present);
-  const route = matchRoute(site, { ...target, method, headers });
+  const origin = (): Origin => publicOrigin(exchange, edge.trustedProxies);
+  const route = matchRoute(site, { ...target, method, headers, origin });
   const found = await edge.skew.findMissing(exchange, present, { site, route });
   return markPinned(exchange, present, { by, found, answer: await answerWith(edge, exchange, found) });
 }

@@ -1,10 +1,12 @@
 import { isChallengePath } from './answer-challenge.ts';
 import type { Edge } from './edge.ts';
 import type { Answer, Exchange } from './exchange.ts';
+import { publicOrigin } from './functions/forwarded.ts';
 import { readyHead, type ReadyAnswer } from './server/ready-answer.ts';
 import type { CompiledSite } from './site/compile-site.ts';
 import { editAnswer } from './site/edit-answer.ts';
 import { matchRoute } from './site/match-route.ts';
+import type { Origin } from './site/redirects.ts';
 import { isForPresent } from './site/skew-protection.ts';
 
 /**
@@ -20,7 +22,8 @@ export function functionFromMemory(
   const { target, method, headers } = exchange;
   if (method !== 'GET' && method !== 'HEAD') return undefined;
   if (isChallengePath(target.path) || !isForPresent(exchange, site)) return undefined;
-  const route = matchRoute(site, { ...target, method, headers });
+  const origin = (): Origin => publicOrigin(exchange, edge.trustedProxies);
+  const route = matchRoute(site, { ...target, method, headers, origin });
   if (route.kind !== 'function') return undefined;
   const { resource, rewritten } = route;
   const asked = rewritten === undefined ? exchange : { ...exchange, target: { ...target, ...rewritten } };

@@ -4,7 +4,7 @@ import { decodePath, encodePath } from '../decode-path.ts';
 import { isAssetPath } from '../static/content-type.ts';
 import type { CompiledFile, CompiledSite, SitePath } from './compile-site.ts';
 import { fallback } from './fallback.ts';
-import type { RedirectMatch } from './redirects.ts';
+import type { RedirectMatch, RedirectRequest } from './redirects.ts';
 
 /** A file and how it is to be shown. */
 export type FileMatch = {
@@ -33,10 +33,7 @@ export type RouteMatch =
   | { kind: 'wrong-method'; allow: string }
   | { kind: 'not-found' };
 
-export type RouteRequest = {
-  path: string;
-  rawPath: string;
-  search: string;
+export type RouteRequest = RedirectRequest & {
   method: string;
   headers: IncomingHttpHeaders;
 };

@@ -1,10 +1,19 @@
 import { MAX_DYNAMIC_REDIRECTS } from '../../contracts/check-redirects.ts';
 import type { RedirectRule } from '../../contracts/manifest.ts';
 import { fillTarget, isExactPattern, matchPattern } from '../../contracts/path-pattern.ts';
+import { normalizeHost } from '../../core/host.ts';
 import { splitPath } from './pattern-tree.ts';
 
 /** A request in the parts that redirects look at. `rawPath` has as many segments as `path`. */
-export type RedirectRequest = { path: string; rawPath: string; search: string };
+export type RedirectRequest = {
+  path: string;
+  rawPath: string;
+  search: string;
+  /** Scheme and host of the URL that the client asked for, where they are known; worked out only when they matter. */
+  origin?: () => Origin;
+};
+
+export type Origin = { proto: string; host: string };
 
 export type RedirectMatch =
   | { kind: 'redirect'; status: RedirectRule['status']; location: string }
@@ -75,9 +84,18 @@ function apply(rule: RedirectRule, request: RedirectRequest): RedirectMatch | un
   if (rule.status === 200) {
     return { kind: 'rewrite', rawPath: path, search, isWildcard: rule.from.endsWith('*') };
   }
-  if (path === request.rawPath && search === request.search) return undefined;
+  if (search === request.search && isAskedFor(path, request)) return undefined;
   const location = singleSlash(path) + search + (fragment === undefined ? '' : `#${fragment}`);
   return { kind: 'redirect', status: rule.status, location };
+}
+
+/** Whether a target is what was asked for: a path, or a whole URL, such as a rule to the one host of a site has for that host too. */
+function isAskedFor(target: string, { rawPath, origin }: RedirectRequest): boolean {
+  if (target === rawPath) return true;
+  const [, proto = '', authority = '', path = ''] = /^(https?):\/\/([^/]+)(.*)$/i.exec(target) ?? [];
+  if (authority === '' || origin === undefined || (path === '' ? '/' : path) !== rawPath) return false;
+  const own = origin();
+  return proto.toLowerCase() === own.proto && normalizeHost(authority) === own.host;
 }
 
 /** The target with the path's own segments, still encoded as they came, in place of the parameters. */

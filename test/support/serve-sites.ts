@@ -49,6 +49,7 @@ export type ServeOptions = {
   maxEntryBytes?: number;
   cacheBytes?: number;
   runnerUrl?: string;
+  trustedProxies?: readonly string[];
   /** The builds that a host showed before; their manifests are among the objects. */
   recent?: (host: string) => RecentBuild[] | 'failing';
   nowMs?: () => number;
@@ -78,7 +79,7 @@ export async function serveSites(options: ServeOptions): Promise<ServedSites> {
     registry,
     clock: systemClock,
   });
-  const trustedProxies = createTrustedProxies([]);
+  const trustedProxies = createTrustedProxies(options.trustedProxies ?? []);
   const files = createFileServer({
     contents: createContentCache({ maxBytes: options.cacheBytes ?? 50_000_000, registry }),
     store,
@@ -108,6 +109,7 @@ export async function serveSites(options: ServeOptions): Promise<ServedSites> {
     }),
     skew: createSkewProtection(createRecentSites({ cache, controlApi, store, compile, nowMs, log })),
     files,
+    trustedProxies,
     functions: createFunctionCaller({
       runner,
       readMetadata: async () => undefined,

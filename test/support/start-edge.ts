@@ -110,6 +110,7 @@ export async function startEdge(options: TestEdgeOptions = {}): Promise<TestEdge
     challenges: createChallengeAnswerer(store, () => Date.now()),
     sites: oneSite(await publish(bucket.path, options)),
     skew: noSkewProtection,
+    trustedProxies,
     files: createFileServer({
       contents: createContentCache({ maxBytes: 10_000_000, registry }),
       store,
