@@ -16,7 +16,18 @@ type CommonOptions = Omit<RedisOptions, 'replyMapping' | 'sentinels'>;
 /** `subscriber`: holds the bus' subscription. */
 export type ClientRole = 'commands' | 'subscriber';
 
-/** A client of the configured topology, not connected yet. Deadlines and the breaker are the caller's. */
+const ended = new WeakSet<Client>();
+
+/** Ends a client's connections for good. */
+export function endClient(client: Client): void {
+  ended.add(client);
+  client.disconnect();
+}
+
+/**
+ * A client of the configured topology, not connected yet, that connects again whatever ends its connection, until
+ * `endClient`. Deadlines and the breaker are the caller's.
+ */
 export function createClient(
   config: CacheConfig,
   target: ServerTarget,
@@ -24,7 +35,23 @@ export function createClient(
   role: ClientRole,
 ): Client {
   hearEveryError();
-  const common = commonOptions(config, target, name);
+  const client = clientOf(target, commonOptions(config, target, name), { config, role });
+  // The library gives up where connecting itself is broken off, as behind a sentinel that does not answer.
+  client.on('end', () => {
+    if (ended.has(client)) return;
+    setTimeout(() => {
+      // What keeps it from connecting is told by its 'error' and 'end' events.
+      if (!ended.has(client)) client.connect().catch(() => undefined);
+    }, LONGEST_RETRY_MS).unref();
+  });
+  return client;
+}
+
+function clientOf(
+  target: ServerTarget,
+  common: CommonOptions,
+  { config, role }: { config: CacheConfig; role: ClientRole },
+): Client {
   if (target.topology === 'cluster') return createCluster(target, common, role);
   if (target.topology === 'sentinel') {
     return new Redis({

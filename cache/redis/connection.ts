@@ -1,4 +1,5 @@
 import { Cluster } from 'ioredis';
+import { endClient } from './clients.ts';
 import type { CacheFailure } from './failure.ts';
 import { toFailure } from './failure.ts';
 import { UNKNOWN_INCARNATION } from '../entry.ts';
@@ -110,7 +111,7 @@ export class Connection {
     this.#isClosed = true;
     this.#isUsable = false;
     clearTimeout(this.#timer);
-    this.client.disconnect();
+    endClient(this.client);
   }
 
   #open(failure: CacheFailure): void {
@@ -165,7 +166,13 @@ export class Connection {
     const nowMs = performance.now();
     if (nowMs - this.#downSinceMs < REPLACE_SOCKET_MS || this.#isClosed) return;
     this.#downSinceMs = nowMs;
-    if ('disconnect' in this.client && this.client.status !== 'reconnecting') this.client.disconnect(true);
+    const { client } = this;
+    // While it looks for a server there is no socket yet, and what it waits for has deadlines of its own.
+    const isSilent =
+      client instanceof Cluster
+        ? client.status !== 'reconnecting'
+        : /^(?:connect|ready)$/.test(client.status);
+    if (isSilent) client.disconnect(true);
   }
 }
 

@@ -4,7 +4,7 @@ import type { Logger } from '../../core/log.ts';
 import type { BusBackend, BusChannel, BusListener, EpochSeed, Member, Registry } from '../backend.ts';
 import type { CacheConfig, CacheTarget } from '../config.ts';
 import { UNKNOWN_INCARNATION } from '../entry.ts';
-import { createClient } from './clients.ts';
+import { createClient, endClient } from './clients.ts';
 import { CacheFailure } from './failure.ts';
 import type { KeyNames } from './key-names.ts';
 import * as scripts from './scripts.ts';
@@ -77,7 +77,7 @@ export class RedisBus implements BusBackend {
   close(): void {
     this.#isClosed = true;
     for (const timer of this.#timers) clearTimeout(timer);
-    for (const client of this.#subscribers) client.disconnect();
+    for (const client of this.#subscribers) endClient(client);
   }
 
   async renew(member: Member, seed: EpochSeed): Promise<{ epoch: string; seq: number }> {

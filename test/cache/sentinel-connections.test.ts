@@ -6,6 +6,7 @@ import type { Cache } from '../../cache/cache.ts';
 import { defaultCacheConfig, parseCacheUrl, type CacheConfig } from '../../cache/config.ts';
 import { keys } from '../../cache/keys.ts';
 import { openCache } from '../../cache/open-cache.ts';
+import { createClient, endClient } from '../../cache/redis/clients.ts';
 import { startSentinel } from '../support/cache-sentinel.ts';
 import { makeCertificates } from '../support/make-certificates.ts';
 import { silentParts, until } from './rigs.ts';
@@ -56,6 +57,26 @@ it('never falls back to clear text where TLS is configured and the servers speak
   } finally {
     await plain.close();
     await cache.close();
+    await group.close();
+  }
+});
+
+it('goes on connecting where looking for the primary was broken off', async () => {
+  const group = await startSentinel(PASSWORD);
+  const target = parseCacheUrl(group.address);
+  if (target?.kind !== 'server') throw new Error('no target');
+  const behind = { ...target, topology: 'sentinel' as const, password: PASSWORD };
+  const client = createClient(defaultCacheConfig({ target: behind }), behind, 'test', 'commands');
+  client.on('error', () => undefined);
+  try {
+    client.connect().catch(() => undefined);
+    expect(client.status).toBe('connecting');
+    client.disconnect(true);
+    await until('it is connected', () => client.status === 'ready');
+    endClient(client);
+    await until('it is ended', () => client.status === 'end');
+  } finally {
+    endClient(client);
     await group.close();
   }
 });
