@@ -237,6 +237,8 @@ async function learnFromHead(received: Received, headers: HeaderList): Promise<v
     mergedHeaders(touched, headers, times.receivedAtMs),
     headers,
   );
+  // With what it says now it would not have been stored: nor is it served any longer.
+  if (after.why !== undefined) parts.store.remove(asked.address, touched);
   if (!after.isStored || (await parts.store.isPurged(after.stored))) return;
   await parts.store.put(asked.address, after.stored, parts.clock.nowMs());
 }

@@ -40,7 +40,7 @@ export function createCachedFunctionCaller(options: ServeParts): FunctionCaller 
       exchange.event.route = 'function';
       const asked = readAsked(exchange, site, resource, parts.trustedProxies);
       if (exchange.method !== 'GET' && exchange.method !== 'HEAD') return passThrough(parts, asked);
-      if (isBeyondCache(asked)) return parts.direct.call(exchange, site, resource);
+      if (isBeyondCache(asked)) return pastCache(parts, asked);
       const standing = peekStanding(parts, asked);
       const known = standing && fromStanding(parts, asked, standing);
       const reply = known ?? (await serve(parts, asked));
@@ -48,6 +48,14 @@ export function createCachedFunctionCaller(options: ServeParts): FunctionCaller 
       return reply;
     },
   };
+}
+
+async function pastCache(
+  { direct }: Serving,
+  { exchange, site, resource, directives }: Asked,
+): Promise<Answer> {
+  if (directives.isOnlyIfCached) throw new EdgeError('ONLY_IF_CACHED');
+  return direct.call(exchange, site, resource);
 }
 
 async function serve(parts: Serving, asked: Asked): Promise<Answer> {

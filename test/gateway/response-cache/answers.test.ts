@@ -244,6 +244,22 @@ test('HEAD is answered from GET, updates it, and shows that it is out of date', 
   expect(runner.calls.map(({ method }) => method)).toEqual(['GET', 'GET', 'HEAD', 'HEAD', 'GET']);
 });
 
+test.each(['private', 'no-store'])('a HEAD that says %s ends what GET stored', async (now) => {
+  let directives = 'max-age=10, stale-if-error=600';
+  const { get, clock } = await setUpCache((_request, response) => {
+    const isDown = directives === 'down';
+    response
+      .writeHead(isDown ? 503 : 200, isDown ? {} : { 'Cache-Control': directives, ETag: '"v"' })
+      .end('body');
+  });
+  await storeForAll(get);
+  clock.advance(11_000);
+  directives = now;
+  await get('/', { method: 'HEAD' });
+  directives = 'down';
+  expect((await get('/')).status).toBe(503);
+});
+
 test('tags and our own targeted field do not reach the client, from the function or from the store', async () => {
   const { get } = await setUpCache((_request, response) => {
     response.writeHead(200, {
@@ -312,6 +328,8 @@ test('only-if-cached without anything stored is 504', async () => {
   });
   const headers = { 'cache-control': 'only-if-cached' };
   expect((await get('/', { headers })).status).toBe(504);
+  // Nor does what only the function can answer reach it.
+  expect((await get('/', { headers: { ...headers, 'if-match': '"v"' } })).status).toBe(504);
   expect(runner.calls).toHaveLength(0);
   await get('/');
   expect((await get('/', { headers })).status).toBe(200);

@@ -345,12 +345,9 @@ export class Reference {
     const isSame =
       (etag === undefined || etag === touched.fields.etag) &&
       (lastModified === undefined || lastModified === touched.fields.lastModified);
-    if (!isSame) {
-      this.#tiers.forgetBoth(asked, touched);
-      return;
-    }
     const after = this.#purges.withPurges(merge(touched, news, asked), asked);
-    if (this.#judge(asked, after)) this.#keep(asked, after);
+    if (isSame && this.#judge(asked, after)) this.#keep(asked, after);
+    else this.#tiers.forgetBoth(asked, touched);
   }
 
   #keep(request: Request, kept: Kept): void {
