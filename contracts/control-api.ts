@@ -173,7 +173,7 @@ export type Promote = {
 export type Rollback = {
   /** Default `production`. */
   track?: string | undefined;
-  /** Default: the newest successful deployment that was shown before the present one. */
+  /** Default: what the track showed before the present one; again: what it showed before that. */
   deploymentId?: string | undefined;
 };
 

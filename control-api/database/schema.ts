@@ -131,6 +131,7 @@ export const tracks: Table<{
   shownOrder: Filled<number>;
   fence: Filled<number>;
   retention: Maybe<number>;
+  history: Filled<string[]>;
   createdAt: Filled<Date>;
 }> = pgTable('tracks', {
   id: uuid().notNull(),
@@ -140,6 +141,7 @@ export const tracks: Table<{
   shownOrder: long().notNull().default(0),
   fence: long().notNull().default(0),
   retention: integer(),
+  history: text().array().notNull().default([]),
   createdAt: time().notNull().defaultNow(),
 });
 

@@ -1,4 +1,4 @@
-import { and, desc, eq, isNotNull, lt, ne } from 'drizzle-orm';
+import { and, desc, eq, inArray, isNotNull, lt, ne } from 'drizzle-orm';
 import type { FlipResult, Rollback } from '../../contracts/control-api.ts';
 import type { Context } from '../context.ts';
 import { inTransaction, type Database } from '../database/database.ts';
@@ -11,15 +11,17 @@ import { getDeployment } from './deployment.ts';
 import { announce } from './finish.ts';
 import { moveTrack } from './move-track.ts';
 
+type Promotion = { project: ProjectRow; id: string; track: string | undefined; isBack?: boolean };
+
 /** Shows a complete deployment on a track, its own unless another is named. */
 export async function promoteDeployment(
   context: Context,
-  { project, id, track: name }: { project: ProjectRow; id: string; track: string | undefined },
+  { project, id, track: name, isBack = false }: Promotion,
 ): Promise<FlipResult> {
   const row = await getDeployment(context.db, project, id);
   const moved = await inTransaction(context.db, async (tx) => {
     const track = await ensureTrack(tx, project.id, name ?? row.track);
-    return await moveTrack(tx, context, { project, row, track, intent: 'choose' });
+    return await moveTrack(tx, context, { project, row, track, intent: 'choose', isBack });
   });
   return await announce(context, { project, id, moved });
 }
@@ -29,12 +31,15 @@ export async function rollBack(
   context: Context,
   { project, body }: { project: ProjectRow; body: Rollback },
 ): Promise<FlipResult> {
-  const name = body.track ?? PRODUCTION;
-  const id = body.deploymentId ?? (await previousOf(context.db, project, name));
-  return await promoteDeployment(context, { project, id, track: name });
+  const track = body.track ?? PRODUCTION;
+  if (body.deploymentId !== undefined) {
+    return await promoteDeployment(context, { project, id: body.deploymentId, track });
+  }
+  const id = await previousOf(context.db, project, track);
+  return await promoteDeployment(context, { project, id, track, isBack: true });
 }
 
-/** The newest deployment, older than the one shown, that the track has shown. */
+/** What the track showed before the present one, whichever track it was deployed to. */
 async function previousOf(db: Database, project: ProjectRow, name: string): Promise<string> {
   const [track] = await db
     .select({ id: tracks.id, shownId: tracks.deploymentId, sequence: deployments.sequence })
@@ -42,15 +47,57 @@ async function previousOf(db: Database, project: ProjectRow, name: string): Prom
     .leftJoin(deployments, eq(deployments.id, tracks.deploymentId))
     .where(and(eq(tracks.projectId, project.id), eq(tracks.name, name)));
   if (track === undefined) throw notFound('track', name);
-  if (track.shownId === null || track.sequence === null) {
+  const { id, shownId, sequence } = track;
+  if (shownId === null || sequence === null) {
     throw new Failure('CONFLICT', `The track ${name} shows nothing yet, so there is nothing to roll back.`);
   }
+  const others = (await historyOf(db, id)).filter((each) => each !== shownId);
+  const previous =
+    (await latestOf(db, project, others)) ?? (await shownBefore(db, { trackId: id, shownId, sequence }));
+  if (previous !== undefined) return previous;
+  throw new Failure(
+    'CONFLICT',
+    `The track ${name} showed nothing before; deploy again, or name a deployment.`,
+  );
+}
+
+async function historyOf(db: Database, trackId: string): Promise<string[]> {
+  const [row] = await db.select({ history: tracks.history }).from(tracks).where(eq(tracks.id, trackId));
+  return row?.history ?? [];
+}
+
+/** The last of these that is there still. */
+async function latestOf(
+  db: Database,
+  project: ProjectRow,
+  ids: readonly string[],
+): Promise<string | undefined> {
+  if (ids.length === 0) return undefined;
+  const rows = await db
+    .select({ id: deployments.id })
+    .from(deployments)
+    .where(
+      and(
+        inArray(deployments.id, [...ids]),
+        eq(deployments.projectId, project.id),
+        eq(deployments.status, 'success'),
+      ),
+    );
+  const there = new Set(rows.map(({ id }) => id));
+  return ids.findLast((id) => there.has(id));
+}
+
+/** For tracks whose history began later than they did: the newest of their deployments, older than the one shown. */
+async function shownBefore(
+  db: Database,
+  { trackId, shownId, sequence }: { trackId: string; shownId: string; sequence: number },
+): Promise<string | undefined> {
   const wasShown = and(
-    eq(deployments.trackId, track.id),
-    ne(deployments.id, track.shownId),
+    eq(deployments.trackId, trackId),
+    ne(deployments.id, shownId),
     eq(deployments.status, 'success'),
     isNotNull(deployments.shownAt),
-    lt(deployments.sequence, track.sequence),
+    lt(deployments.sequence, sequence),
   );
   const [row] = await db
     .select({ id: deployments.id })
@@ -58,11 +105,5 @@ async function previousOf(db: Database, project: ProjectRow, name: string): Prom
     .where(wasShown)
     .orderBy(desc(deployments.sequence))
     .limit(1);
-  if (row === undefined) {
-    throw new Failure(
-      'CONFLICT',
-      `The track ${name} showed nothing before; deploy again, or name a deployment.`,
-    );
-  }
-  return row.id;
+  return row?.id;
 }

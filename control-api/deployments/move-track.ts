@@ -11,6 +11,9 @@ import type { ProjectRow } from '../projects/project.ts';
 import type { Fence } from './deploy-lock.ts';
 import type { DeploymentRow } from './deployment.ts';
 
+// Nobody goes back further, and retention keeps fewer.
+const MAX_HISTORY = 200;
+
 /** A host and the revision that its mapping has since a change. */
 export type Shown = {
   host: string;
@@ -29,6 +32,8 @@ export type Move = {
    * deployment begun before it no longer takes the track.
    */
   intent: 'deploy' | 'choose';
+  /** A step back through what the track showed: what came after it is forgotten. */
+  isBack?: boolean;
   /** Of the lock under which a deploy comes. */
   fence?: Fence;
   completion?: Completion;
@@ -46,7 +51,7 @@ export type Moved = Pick<FlipResult, 'outcome' | 'supersededBy'> & { shown: Show
 export async function moveTrack(
   tx: Database,
   context: Context,
-  { project, row, track, intent, fence, completion }: Move,
+  { project, row, track, intent, isBack = false, fence, completion }: Move,
 ): Promise<Moved> {
   const at = await holdTrack(tx, track.id);
   refuseOldFence(track.name, at.fence, fence);
@@ -67,6 +72,7 @@ export async function moveTrack(
     .set({
       deploymentId: row.id,
       shownOrder: intent === 'deploy' ? row.sequence : nextDeploymentOrder,
+      history: nextHistory(at, row.id, isBack),
       ...(fence === undefined ? {} : { fence }),
     })
     .where(eq(tracks.id, track.id));
@@ -99,17 +105,25 @@ export async function noteFlips(tx: Database, shown: readonly Shown[]): Promise<
     .onConflictDoUpdate({ target: pendingFlips.host, set: { rev: excluded(pendingFlips.rev) } });
 }
 
-async function holdTrack(
-  tx: Database,
-  trackId: string,
-): Promise<{ deploymentId: string | null; shownOrder: number; fence: number }> {
+type HeldTrack = { deploymentId: string | null; shownOrder: number; fence: number; history: string[] };
+
+async function holdTrack(tx: Database, trackId: string): Promise<HeldTrack> {
+  const { deploymentId, shownOrder, fence, history } = tracks;
   const [row] = await tx
-    .select({ deploymentId: tracks.deploymentId, shownOrder: tracks.shownOrder, fence: tracks.fence })
+    .select({ deploymentId, shownOrder, fence, history })
     .from(tracks)
     .where(eq(tracks.id, trackId))
     .for('update');
   if (row === undefined) throw new Failure('CONFLICT', 'The track was just deleted.');
   return row;
+}
+
+/** What the track has shown once it shows a deployment, the latest last. */
+function nextHistory({ deploymentId, history }: HeldTrack, id: string, isBack: boolean): string[] {
+  if (isBack) return history.includes(id) ? history.slice(0, history.lastIndexOf(id) + 1) : [id];
+  // A track of before there were histories shows one that is in none.
+  const before = history.length === 0 && deploymentId !== null ? [deploymentId] : history;
+  return before.at(-1) === id ? before : [...before, id].slice(-MAX_HISTORY);
 }
 
 /** The lock of the track has gone to another deploy. Nothing was changed; under a new lock it can be tried again. */

@@ -94,6 +94,36 @@ describe.each(['pglite', 'postgres'] as const)('deploying on %s', (kind) => {
     expect(forward.body).toMatchObject({ outcome: 'live', deployment: { isLive: true } });
   });
 
+  it('goes back through what a track showed, whichever track that was deployed to', async () => {
+    const name = 'going-back';
+    await api.send('POST', apiPaths.projects(), { name });
+    const put = async (content: string, track: string): Promise<string> =>
+      (await deploy(api, name, [page(content)], { track })).deployment.id;
+    const back = async (): Promise<string> => {
+      const { status, body } = await api.send('POST', apiPaths.rollback(name), {});
+      return status === 200 ? body.deployment.id : body.error.code;
+    };
+    const preview = await put('preview', 'pr-1');
+    const first = await put('first', 'production');
+    await api.send('POST', apiPaths.promote(name, preview), { track: 'production' });
+    // The one that was promoted is older than what it replaced.
+    expect(await back()).toBe(first);
+    await api.send('POST', apiPaths.promote(name, preview), { track: 'production' });
+    await put('second', 'production');
+    expect(await back()).toBe(preview);
+    // What was rolled back is not what was shown before the next one.
+    await put('third', 'production');
+    expect([await back(), await back(), await back()]).toEqual([preview, first, 'CONFLICT']);
+    await api.send('POST', apiPaths.promote(name, preview), { track: 'production' });
+    await put('fourth', 'production');
+    await api.send('POST', apiPaths.promote(name, first), { track: 'production' });
+    await put('fifth', 'pr-1');
+    expect((await api.send('DELETE', apiPaths.deployment(name, preview))).status).toBe(200);
+    await api.send('POST', apiPaths.rollback(name), {});
+    // Deleted ones are passed over.
+    expect(await back()).toBe(first);
+  });
+
   it('lets a late old deployment show at its preview host only', async () => {
     const old = await upload(api, 'site', [page('old')]);
     const newer = await deploy(api, 'site', [page('newer')]);

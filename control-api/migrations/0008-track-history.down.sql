@@ -1,0 +1,1 @@
+alter table tracks drop column history;
