@@ -8,7 +8,7 @@ import type {
   Purge,
   Rollback,
 } from './control-api.ts';
-import { parseManifest, type Manifest } from './manifest.ts';
+import { manifestJsonSchema, parseManifest, type Manifest } from './manifest.ts';
 
 // What the control API accepts, also usable by a client to check before it sends.
 
@@ -39,13 +39,19 @@ const sourceSchema = z.object({
   message: z.string().max(2000).optional(),
 });
 
+const description =
+  'What the deployment consists of. Every resource of a new one needs `hash` (SHA-256, lower-case hex) and `size` (bytes); `objects` and `encodings` are set by the control API.';
+
 // Unlike a manifest read back from a bucket, one that arrives for a new deployment must be right in every part.
-const strictManifest: z.ZodType<Manifest> = z.unknown().transform((input, context) => {
-  const parsed = parseManifest(input);
-  const problems = parsed.kind === 'valid' ? parsed.warnings : [parsed.problem];
-  for (const problem of problems) context.addIssue(problem);
-  return parsed.kind === 'valid' && problems.length === 0 ? parsed.manifest : z.NEVER;
-});
+const strictManifest: z.ZodType<Manifest> = z
+  .unknown()
+  .transform((input, context) => {
+    const parsed = parseManifest(input);
+    const problems = parsed.kind === 'valid' ? parsed.warnings : [parsed.problem];
+    for (const problem of problems) context.addIssue(problem);
+    return parsed.kind === 'valid' && problems.length === 0 ? parsed.manifest : z.NEVER;
+  })
+  .meta({ ...manifestJsonSchema(), description });
 
 export const beginDeploymentSchema: z.ZodType<BeginDeployment> = z.strictObject({
   manifest: strictManifest,

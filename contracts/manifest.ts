@@ -173,6 +173,13 @@ const manifestFrame = z.object({
     .optional(),
 });
 
+/** The manifest as JSON Schema, for descriptions of the interface. */
+export function manifestJsonSchema(): Record<string, unknown> {
+  const schema = manifestFrame.extend({ resources: z.array(resource) });
+  const { $schema: _dialect, ...described } = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' });
+  return described;
+}
+
 /** Rows of before the manifest had versions: answered as if empty. */
 const legacyFrame = z.object({ app: z.array(z.unknown()), api: z.array(z.unknown()) });
 

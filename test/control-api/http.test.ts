@@ -103,6 +103,15 @@ describe('the plain HTTP form', () => {
     const expected = allOperations.filter(({ path }) => path !== undefined).map(({ name }) => name);
     expect(described.toSorted()).toEqual([...expected, 'health', 'objects.put', 'objects.head'].toSorted());
     const begin = body.paths['/v1/projects/{project}/deployments'].post;
+    const { manifest } = begin.requestBody.content['application/json'].schema.properties;
+    expect(manifest.required).toEqual(['version', 'resources']);
+    const kinds = manifest.properties.resources.items.oneOf as { properties: object; required: string[] }[];
+    expect(kinds.map(({ required }) => required)).toEqual([
+      ['kind', 'urlPath', 'resourcePath'],
+      ['kind', 'urlPath', 'resourcePath'],
+    ]);
+    for (const { properties } of kinds) expect(properties).toHaveProperty('hash.pattern');
+    expect(manifest.properties).toHaveProperty('redirects.items.properties.status');
     expect(begin.responses['201'].content['application/json'].schema.properties).toHaveProperty('missing');
     expect(JSON.stringify(body)).not.toContain('"$schema"');
   });
