@@ -1,6 +1,6 @@
 import type { HeaderRule } from '../contracts/manifest.ts';
 import { whyRefusedHeaderName, whyRefusedHeaderValue } from '../contracts/header-names.ts';
-import { whyBadPattern } from '../contracts/path-pattern.ts';
+import { decodePattern, whyBadPattern } from '../contracts/path-pattern.ts';
 
 export const MAX_HEADER_RULES = 100;
 export const MAX_HEADERS_PER_RULE = 50;
@@ -42,7 +42,7 @@ export function compileHeaders(raw: readonly RawHeaderBlock[]): { rules: HeaderR
     errors.push(`${raw.length} header rules; at most ${MAX_HEADER_RULES} are allowed`);
   }
   const rules = raw.map((block): HeaderRule => ({
-    for: block.for,
+    for: decodePattern(block.for),
     set: block.set,
     ...(block.remove.length > 0 ? { remove: block.remove } : {}),
   }));
@@ -61,7 +61,9 @@ function addHeaderLine(block: RawHeaderBlock, line: string): string | undefined 
 }
 
 function whyBadBlock(block: RawHeaderBlock): string[] {
-  const pattern = /^https?:\/\//i.test(block.for) ? 'must be a path, not a URL' : whyBadPattern(block.for);
+  const pattern = /^https?:\/\//i.test(block.for)
+    ? 'must be a path, not a URL'
+    : whyBadPattern(decodePattern(block.for));
   const count = block.set.length + block.remove.length;
   return [
     ...(pattern === undefined ? [] : [`${block.for} ${pattern}`]),

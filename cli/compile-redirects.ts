@@ -1,4 +1,5 @@
 import type { RedirectRule } from '../contracts/manifest.ts';
+import { decodePattern } from '../contracts/path-pattern.ts';
 
 export type CompiledRedirects = {
   rules: RedirectRule[];
@@ -66,7 +67,7 @@ function toRule({ from, to, status, force, where }: RawRedirect): RedirectRule |
     return `${where}: the source must be a path; redirect a whole domain at its DNS`;
   if (status === 404) return `${where}: for a page with status 404 add a 404.html to the folder`;
   if (!isRedirectStatus(status)) return `${where}: the status must be one of ${STATUSES.join(', ')}`;
-  return { from, to, status, ...(force === true ? { force } : {}) };
+  return { from: decodePattern(from), to, status, ...(force === true ? { force } : {}) };
 }
 
 function isRedirectStatus(status: number): status is RedirectRule['status'] {

@@ -2,6 +2,7 @@ import { compilePaths, type PathEntry } from './clean-urls.ts';
 import type { Manifest, RedirectRule } from './manifest.ts';
 import {
   coversPattern,
+  decodePattern,
   fillTarget,
   isExactPattern,
   matchPattern,
@@ -134,7 +135,7 @@ function createHopFinder(rules: readonly RedirectRule[], served: ServedPaths): H
 /** A rewrite is answered at once, another site's redirects are not ours. */
 function targetWithin({ from, to, status }: RedirectRule, path: string): string | undefined {
   if (status === 200 || !to.startsWith('/')) return undefined;
-  return fillTarget(to, matchPattern(from, path) ?? {}).replace(/[?#].*$/s, '');
+  return decodePattern(fillTarget(to, matchPattern(from, path) ?? {}).replace(/[?#].*$/s, ''));
 }
 
 const MAX_HOPS = 20;

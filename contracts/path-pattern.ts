@@ -18,6 +18,14 @@ export function whyBadPattern(pattern: string): string | undefined {
   return undefined;
 }
 
+/**
+ * A pattern in the form in which paths are compared: a space, say, can stand in a line of `_redirects` as an escape only. Decoded
+ * as a request's path is, where that leaves a pattern of the same meaning.
+ */
+export function decodePattern(pattern: string): string {
+  return pattern.split('/').map(decodeSegment).join('/');
+}
+
 /** Whether the pattern stands for exactly one path. */
 export function isExactPattern(pattern: string): boolean {
   return !segmentsOf(pattern).some((segment) => segment === '*' || segment.startsWith(':'));
@@ -75,6 +83,20 @@ const PLACEHOLDER = /:([A-Za-z_][A-Za-z0-9_]*)/g;
 
 function segmentsOf(path: string): string[] {
   return path.slice(1).split('/');
+}
+
+function decodeSegment(segment: string): string {
+  try {
+    // %2F is never a separator.
+    const text = segment
+      .split(/(%2f)/i)
+      .map((part) => (/^%2f$/i.test(part) ? '%2F' : decodeURIComponent(part)))
+      .join('');
+    return /^:|[*?#]/.test(text) ? segment : text;
+  } catch {
+    // No escape, but a percent sign of the path's own.
+    return segment;
+  }
 }
 
 function whyBadSegment(segment: string, isLast: boolean, names: Set<string>): string | undefined {

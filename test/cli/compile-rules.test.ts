@@ -20,6 +20,22 @@ describe('_redirects', () => {
     ]);
   });
 
+  test('sources are compared unencoded, so escapes of theirs are decoded; targets are sent as they are', async () => {
+    const { redirects } = await compile({
+      _redirects:
+        '/my%20page /new%20page\n/caf%C3%A9/:id /c/:id\n/a%2fb /x\n/100% /y\n/%2A /z\n/%3Aid /z\n/why%3F /z\n',
+    });
+    expect(redirects.map(({ from, to }) => [from, to])).toEqual([
+      ['/my page', '/new%20page'],
+      ['/café/:id', '/c/:id'],
+      ['/a%2Fb', '/x'],
+      ['/100%', '/y'],
+      ['/%2A', '/z'],
+      ['/%3Aid', '/z'],
+      ['/why%3F', '/z'],
+    ]);
+  });
+
   test('/* /index.html 200 is the single-page fallback, not a rule', async () => {
     const compiled = await compile({ _redirects: '/api/x /y 200\n/* /index.html 200\n' });
     expect(compiled.isSpa).toBe(true);
@@ -56,6 +72,12 @@ describe('_headers', () => {
       },
       { for: '/a/:id', set: [['Cache-Control', 'public, max-age=60']], remove: ['X-Frame-Options'] },
     ]);
+  });
+
+  test('paths with escapes are those without', async () => {
+    const { headers } = await compile({ _headers: '/my%20page\n  X-A: 1\n/my other page\n  X-A: 2\n' });
+    expect(headers.map((rule) => rule.for)).toEqual(['/my page', '/my other page']);
+    await expect(compile({ _headers: '/a/%2e%2e/b\n  X-A: 1\n' })).rejects.toThrow('contains a dot segment');
   });
 
   test.each([

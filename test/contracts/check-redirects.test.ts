@@ -65,6 +65,7 @@ describe('checkRedirects', () => {
     ['a splat that grows', [rule('/a/*', '/a/b/:splat')], '…'],
     ['through a pattern', [rule('/a/:x', '/b/:x'), rule('/b/*', '/a/:splat')], '/a/(x) -> /b/(x) -> /a/(x)'],
     ['everything to one page', [rule('/*', '/closed')], '/closed -> /closed'],
+    ['over an escaped target', [rule('/a b', '/c'), rule('/c', '/a%20b')], '/a b -> /c -> /a b'],
   ])('a loop is refused: %s', (_, rules, way) => {
     const { errors } = check(rules);
     expect(errors.length).toBeGreaterThan(0);
