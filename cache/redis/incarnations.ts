@@ -69,6 +69,7 @@ async function askIdentity(node: Redis): Promise<string> {
     : createHash('sha256').update(id).digest('hex').slice(0, UNKNOWN_INCARNATION.length);
 }
 
-function nodeName(node: Redis): string {
+/** As the cluster's table of slots names it. */
+export function nodeName(node: Redis): string {
   return `${node.options.host ?? ''}:${node.options.port ?? ''}`;
 }

@@ -35,7 +35,7 @@ export class ServerLink {
   readonly #options: LinkOptions;
   readonly #connections: Connection[];
   readonly #deadlines: Deadlines;
-  readonly #shards = new ShardBreakers();
+  readonly #shards = new ShardBreakers((node, failure) => this.#onNodeChange(node, failure));
   readonly #listeners: ((isUp: boolean) => void)[] = [];
   #isUp = false;
   #isClosed = false;
@@ -188,10 +188,21 @@ export class ServerLink {
     });
   }
 
+  /** One line for each change of a cluster's node; the whole is down with the last of them. */
+  #onNodeChange(node: string, reason: CacheFailure | undefined): void {
+    if (this.#isClosed) return;
+    const { log } = this.#options;
+    if (reason === undefined) log.info({ node }, 'a node of the cache is up');
+    else log.warn({ node, reason: reason.kind, error: messageOf(reason) }, 'a node of the cache is down');
+    this.#onChange(reason);
+  }
+
   #onChange(reason: CacheFailure | undefined): void {
     if (this.#isClosed) return;
     this.#resolveFirst();
-    const isUp = this.#connections.some((connection) => connection.isUsable);
+    const isUp = this.#connections.some(
+      ({ isUsable, client }) => isUsable && !this.#shards.areAllOpen(client),
+    );
     if (isUp === this.#isUp && (isUp || this.#downReason !== undefined)) return;
     this.#isUp = isUp;
     this.#downReason = isUp ? undefined : (reason?.kind ?? 'connection');

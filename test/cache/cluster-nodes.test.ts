@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { keys } from '../../cache/keys.ts';
 import { hashSlot } from '../../cache/redis/hash-slot.ts';
 import { learnIncarnations } from '../../cache/redis/incarnations.ts';
+import { silentLogger } from '../../core/log.ts';
 import { site } from './cache-conformance.ts';
 import { clusterRig, until } from './rigs.ts';
 
@@ -40,6 +41,32 @@ describe('the nodes of a cluster', () => {
     const cache = await rig.open();
     expect((await cache.snapshot()).server).toMatchObject({ memoryLimitBytes: 600 * MIB });
   });
+
+  it(
+    'are down when none of them answers, and it is said; up when one does',
+    { timeout: 60_000 },
+    async () => {
+      const lines: string[] = [];
+      const log = silentLogger();
+      log.warn = (...args: unknown[]) => void lines.push(String(args.at(-1)));
+      log.info = log.warn;
+      const cache = await rig.open({ timeoutMs: 300 }, { log });
+      const owners = Array.from({ length: 30 }, (_, index) => keys.userOrgs(`u${index}`));
+      const askAll = () => Promise.all(owners.map((key) => cache.get(key)));
+      await until('all answer', async () => (await askAll()).every(({ kind }) => kind === 'miss'));
+      expect(cache.state()).toBe('up');
+      for (const primary of rig.cluster.primaries) primary.pause();
+      try {
+        await until('it is down', async () => (await askAll()) && cache.state() === 'down');
+      } finally {
+        for (const primary of rig.cluster.primaries) primary.resume();
+      }
+      await until('it is up', async () => (await askAll()) && cache.state() === 'up');
+      expect(lines.filter((line) => line === 'a node of the cache is down').length).toBeGreaterThanOrEqual(3);
+      expect(lines).toContain('the cache is down');
+      expect(lines.at(-1)).toMatch(/is up$/);
+    },
+  );
 
   it(
     'may hand over the slot of the bus, and that of a domain, between two flips',
