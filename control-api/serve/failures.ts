@@ -1,3 +1,4 @@
+import { DrizzleQueryError } from 'drizzle-orm';
 import { ERRORS, messageOf, toEdgeError, type ErrorCode } from '../../core/errors.ts';
 import type { Logger } from '../../core/log.ts';
 import { toDatabaseError } from '../database/database.ts';
@@ -32,10 +33,20 @@ export function describeFailure(thrown: unknown): DescribedFailure {
 }
 
 /** Records what is not the caller's doing. */
-export function logUnexpected(log: Logger, failure: DescribedFailure, fields: Record<string, unknown>): void {
+export function logUnexpected(
+  log: Pick<Logger, 'error'>,
+  failure: DescribedFailure,
+  fields: Record<string, unknown>,
+): void {
   if (failure.cause === undefined) return;
-  const { cause } = failure;
-  const stack =
-    cause instanceof Error ? (cause.cause instanceof Error ? cause.cause.stack : cause.stack) : undefined;
-  log.error({ ...fields, code: failure.code, error: messageOf(cause), stack }, 'an operation failed');
+  log.error({ ...fields, code: failure.code, ...describeCause(failure.cause) }, 'an operation failed');
+}
+
+function describeCause(cause: unknown): { error: string; stack: string | undefined } {
+  const origin = cause instanceof Error && cause.cause instanceof Error ? cause.cause : cause;
+  // Its own message ends with every parameter: whole manifests, and variables of functions.
+  if (origin instanceof DrizzleQueryError) {
+    return { error: `${messageOf(origin.cause)}, in the query ${origin.query}`, stack: origin.cause?.stack };
+  }
+  return { error: messageOf(cause), stack: origin instanceof Error ? origin.stack : undefined };
 }
