@@ -83,7 +83,10 @@ export const cacheFields: {
       );
       return z.NEVER;
     }),
-  /** Whether this service uses the cache at all; default true. False: every look-up is a miss, writes do nothing. */
+  /**
+   * Whether this service uses the cache at all; default true. False: every look-up is a miss, writes do nothing, and what
+   * the service changes is announced to nobody: at the control API it is switched off last, and on again first.
+   */
   CACHE_ENABLED: field.bool(true),
   /** Another name of CACHE_ENABLED; either one switches the cache off. */
   ENABLE_CACHE: field.bool(true),
@@ -105,7 +108,10 @@ export const cacheFields: {
   CACHE_SENTINEL_PASSWORD: field.text().optional(),
   /** Freshness in seconds of families that set none of their own (domains); default 300. */
   CACHE_TTL_DEFAULT: field.int(300, 1, 268_435_455),
-  /** How often one read is tried again, within its deadline, when its connection broke; default 3. */
+  /**
+   * How often one read is tried again, within its deadline, when its connection broke and another one (of the pool, of
+   * the cluster) is there; default 3.
+   */
   CACHE_MAX_RETRIES: field.int(3, 0, 20),
   /**
    * Connections to each server; default 1, which pipelining fills well. More help where values of hundreds of

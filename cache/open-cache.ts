@@ -40,9 +40,16 @@ export type CacheParts = {
   protections?: Protections | undefined;
 };
 
+const UNTOLD =
+  'CACHE_ENABLED is false here: what this service changes is announced to nobody, and those that still use the cache show it ' +
+  'when their entries end (CACHE_TTL_DEFAULT)';
+
 /** Opens the shared cache as configured. Nothing connects before `connect()`. */
 export function openCache(config: CacheConfig, parts: CacheParts): Cache {
-  if (!config.isEnabled) return disabledCache(config);
+  if (!config.isEnabled) {
+    if (parts.watchesLeases === true && config.target.kind === 'server') parts.log.warn(UNTOLD);
+    return disabledCache(config);
+  }
   const clock = parts.clock ?? systemClock;
   const instance = parts.instance ?? crypto.randomUUID().slice(0, 13);
   const statistics = new Statistics();

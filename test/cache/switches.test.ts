@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { defaultCacheConfig } from '../../cache/config.ts';
+import { silentLogger } from '../../core/log.ts';
+import { defaultCacheConfig, parseCacheUrl } from '../../cache/config.ts';
 import { keys } from '../../cache/keys.ts';
 import { LoadGate } from '../../cache/load-gate.ts';
 import { openCache } from '../../cache/open-cache.ts';
@@ -41,6 +42,19 @@ describe('CACHE_ENABLED=false', () => {
     expect(signals).toHaveLength(2);
     for (const answer of await Promise.all(answers)) expect(answer).toMatchObject({ kind: 'failed' });
     expect(signals.slice(0, 2).every((signal) => signal.aborted)).toBe(true);
+  });
+
+  it('says so where others may then miss what is changed', async () => {
+    const lines: unknown[] = [];
+    const log = silentLogger();
+    log.warn = (line: unknown) => void lines.push(line);
+    const config = defaultCacheConfig({ isEnabled: false });
+    const target = parseCacheUrl('localhost:6379') ?? config.target;
+    openCache({ ...config, target }, { ...silentParts(), log, watchesLeases: true });
+    expect(lines).toEqual([expect.stringContaining('announced to nobody')]);
+    openCache({ ...config, target }, { ...silentParts(), log });
+    openCache(config, { ...silentParts(), log, watchesLeases: true });
+    expect(lines).toHaveLength(1);
   });
 
   it('lets a caller go who no longer waits', async () => {
