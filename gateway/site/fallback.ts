@@ -1,3 +1,5 @@
+import { isFingerprinted } from '../../contracts/fingerprint.ts';
+import { isAssetPath } from '../static/content-type.ts';
 import type { CompiledFile, CompiledSite } from './compile-site.ts';
 import type { RouteMatch, RouteRequest } from './match-route.ts';
 
@@ -16,6 +18,8 @@ export function fallback(site: CompiledSite, request: RouteRequest): RouteMatch 
 
 /** A missing asset must never become 200 HTML: only what a browser would show as a page is a navigation. */
 function isNavigation({ path, headers }: RouteRequest): boolean {
+  // Nor is it where somebody opens the address of a file that only a build could have made.
+  if (isAssetPath(path) && isFingerprinted(path)) return false;
   const mode = headers['sec-fetch-mode'];
   if (mode !== undefined) return mode === 'navigate';
   const lastSegment = path.slice(path.lastIndexOf('/') + 1);

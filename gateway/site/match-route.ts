@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
+import { isFingerprinted } from '../../contracts/fingerprint.ts';
 import type { FunctionResource } from '../../contracts/manifest.ts';
 import { decodePath, encodePath } from '../decode-path.ts';
 import { isAssetPath } from '../static/content-type.ts';
@@ -98,7 +99,8 @@ function fileAt(site: CompiledSite, path: string): CompiledFile | undefined {
 /** A rule for everything that shows a page must not turn a missing script or image into one. */
 function isMissingAsset(file: CompiledFile, { path, headers }: RouteRequest): boolean {
   const isPage = file.contentType.startsWith('text/html');
-  return isPage && isAssetPath(path) && headers['sec-fetch-mode'] !== 'navigate';
+  const isOpened = headers['sec-fetch-mode'] === 'navigate' && !isFingerprinted(path);
+  return isPage && isAssetPath(path) && !isOpened;
 }
 
 function matchFunction(

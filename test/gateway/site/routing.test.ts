@@ -168,6 +168,13 @@ describe('redirects and rewrites', () => {
     expect(await seen(target)).toEqual(expected);
   });
 
+  test.each([
+    ['/shop/app.js', 200],
+    ['/shop/app.d3adbeef.js', 404],
+  ])('%s opened in the address bar: %i', async (target, status) => {
+    expect((await seen(target, { headers: { 'sec-fetch-mode': 'navigate' } }))[0]).toBe(status);
+  });
+
   test('a function sees the path and query that a request was rewritten to', async () => {
     const [status, text] = await seen('/v1/a%2Fb?x=1');
     expect(status).toBe(200);
@@ -240,6 +247,10 @@ describe('what nothing answers', () => {
     ['/deep/link', {}, 404],
     ['/assets/app.deadbeef.js', { accept: '*/*', 'sec-fetch-mode': 'no-cors' }, 404],
     ['/assets/app.deadbeef.js', { accept: 'text/html' }, 404],
+    ['/assets/app.d3adbeef.js', { accept: 'text/html', 'sec-fetch-mode': 'navigate' }, 404],
+    ['/orders/d3adbeef', { accept: 'text/html', 'sec-fetch-mode': 'navigate' }, 200],
+    ['/orders/d3adbeef', { accept: 'text/html' }, 200],
+    ['/blob/main/app.js', { accept: 'text/html', 'sec-fetch-mode': 'navigate' }, 200],
   ])('in a single-page application: %s %j', async (target, headers, status) => {
     const answer = await ask(edge.port, { host: 'app.test', target, headers });
     expect(answer.status).toBe(status);
