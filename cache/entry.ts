@@ -26,9 +26,6 @@ export const NO_CLAIM: string = '-'.repeat(TOKEN_LENGTH) + '0'.repeat(13);
 export const UNKNOWN_INCARNATION = '????????';
 const NEVER_MS = 9_999_999_999_999;
 
-/** Where a header has digits: a damaged one must not become an age or a revision that is no number. */
-const NUMBERS = /^.{4}\d{20}.{9}\d{45}/s;
-
 /** value; negative entry; tombstone of a purge; claim: nothing stored yet, somebody is loading it. */
 export type EntryKind = 'value' | 'negative' | 'tombstone' | 'claim';
 
@@ -100,20 +97,25 @@ export function decodeHead(bytes: Buffer): EntryHead | undefined {
   const text = bytes.toString('latin1', 0, HEADER_BYTES);
   const kind = LETTER_KINDS[text.charAt(2)];
   if (kind === undefined || !text.startsWith('o1')) return undefined;
-  if (!NUMBERS.test(text)) return undefined;
   const letter = text.charAt(3);
+  const schemaVersion = Number(text.slice(4, 8));
+  const rev = Number(text.slice(REV_AT, CLAIM_AT));
+  const writtenAtMs = Number(text.slice(WRITTEN_AT, FRESH_UNTIL_AT));
   const freshUntilMs = Number(text.slice(FRESH_UNTIL_AT, LOAD_MS_AT));
+  const loadMs = Number(text.slice(LOAD_MS_AT, STAMP_AT));
+  // A damaged header must not become an age or a revision that is no number.
+  if (Number.isNaN(schemaVersion + rev + writtenAtMs + freshUntilMs + loadMs)) return undefined;
   return {
     kind,
     encoding: letter === 'b' || letter === 'B' ? 'binary' : 'json',
     isCompressed: letter === 'J' || letter === 'B',
-    schemaVersion: Number(text.slice(4, 8)),
-    rev: Number(text.slice(REV_AT, CLAIM_AT)),
+    schemaVersion,
+    rev,
     isSoftPurged: text.charAt(2) === 's',
     claim: text.charAt(CLAIM_AT) === '-' ? undefined : decodeClaim(text),
-    writtenAtMs: Number(text.slice(WRITTEN_AT, FRESH_UNTIL_AT)),
+    writtenAtMs,
     freshUntilMs: freshUntilMs === NEVER_MS ? Number.POSITIVE_INFINITY : freshUntilMs,
-    loadMs: Number(text.slice(LOAD_MS_AT, STAMP_AT)),
+    loadMs,
     incarnation: text.slice(STAMP_AT, NONCE_AT),
     stamp: text.slice(STAMP_AT),
   };
