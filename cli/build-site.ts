@@ -5,7 +5,7 @@ import { buildManifest, type HashedFile } from './build-manifest.ts';
 import { CliError, EXIT } from './cli-error.ts';
 import { compileRules, RULE_FILES } from './compile-rules.ts';
 import { findLayout } from './find-layout.ts';
-import { hashFile } from './hash-file.ts';
+import { hashFound } from './hash-file.ts';
 import { mapConcurrently } from './map-concurrently.ts';
 import { scanDirectory, type ScanLimits, type ScannedFile, type SkippedEntry } from './scan-directory.ts';
 
@@ -76,7 +76,7 @@ function isPublished(path: string, directory: string, functions: string | undefi
 }
 
 async function hashInto(contents: Map<string, Content>, file: ScannedFile): Promise<HashedFile> {
-  const { hash, size } = await hashFile(file.absolutePath);
+  const { hash, size } = await hashFound(file);
   contents.set(hash, { size, source: { kind: 'file', path: file.absolutePath } });
   return { path: file.path, hash, size };
 }

@@ -1,5 +1,5 @@
 import type { Dirent } from 'node:fs';
-import { readdir, realpath, stat } from 'node:fs/promises';
+import { access, constants, readdir, realpath, stat } from 'node:fs/promises';
 import { join, sep } from 'node:path';
 import { whyUnsafePath } from '../core/object-path.ts';
 import { CliError, EXIT, listProblems } from './cli-error.ts';
@@ -138,6 +138,7 @@ async function resolveEntry(
       return undefined;
     }
     const found = await stat(realPath);
+    if (found.isFile()) await access(realPath, constants.R_OK);
     if (found.isFile() || found.isDirectory()) {
       return { realPath, isDirectory: found.isDirectory(), size: found.size };
     }

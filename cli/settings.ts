@@ -74,12 +74,17 @@ export async function resolveConnection(
   ]) ?? [DEFAULT_API_URL, 'the default'];
   const url = normalizeApiUrl(apiUrl, urlSource);
   const stateDirectory = env['ORIGAN_STATE_DIR'] ?? join(cwd, '.origan');
-  const [token, tokenSource] = pick([
+  const given = pick([
     [flags.token, '--token'],
     [env['ORIGAN_TOKEN'], 'ORIGAN_TOKEN'],
     [settings.tokens[url], settingsPath(env)],
-    [await readLocalToken(url, stateDirectory), join(stateDirectory, LOCAL_TOKEN)],
-  ]) ?? [undefined, 'nowhere'];
+  ]);
+  // Read only where it is needed: it may be another user's, and not readable.
+  const [token, tokenSource] = given ??
+    pick([[await readLocalToken(url, stateDirectory), join(stateDirectory, LOCAL_TOKEN)]]) ?? [
+      undefined,
+      'nowhere',
+    ];
   return { apiUrl: url, token, source: { apiUrl: urlSource, token: tokenSource } };
 }
 

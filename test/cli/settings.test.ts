@@ -44,6 +44,15 @@ test('flags win over the environment, the environment over the file, the file ov
   ]);
 });
 
+test("a local token that cannot be read is nobody's trouble who brings one", async () => {
+  // A directory in its place: as unreadable as another user's file, whoever runs this.
+  const cwd = await siteFolder({ '.origan/control-api-token/x': '' });
+  const env = { XDG_CONFIG_HOME: await siteFolder({}) };
+  expect(await resolveConnection({ token: 'F' }, env, cwd)).toMatchObject({ token: 'F' });
+  expect(await resolveConnection({}, { ...env, ORIGAN_TOKEN: 'E' }, cwd)).toMatchObject({ token: 'E' });
+  await expect(resolveConnection({}, env, cwd)).rejects.toMatchObject({ code: 'UNREADABLE' });
+});
+
 test.each(['ftp://a', 'a.example', 'http://user:secret@a.example', 'http://a/?x=1', ''])(
   '%j is no address',
   (text) => {
