@@ -133,7 +133,10 @@ test('files are read again when they change; what cannot be used leaves the old 
 });
 
 test('a file that hangs is waited for once: looks do not pile up, nor overtake each other', async () => {
-  const [certFile, keyFile] = [join(folder.path, 'hanging.pem'), join(folder.path, 'hanging.key')];
+  const [certFile, keyFile] = ['pem', 'key'].map((name) => join(folder.path, `hanging-${round}.${name}`)) as [
+    string,
+    string,
+  ];
   await copyFile(first.cert, certFile);
   await copyFile(first.key, keyFile);
   const onRenewed = vi.fn();
