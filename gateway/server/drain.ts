@@ -1,4 +1,4 @@
-import type { Server } from 'node:net';
+import { Server } from 'node:net';
 import type { Logger } from '../../core/log.ts';
 import type { Connections } from './connections.ts';
 
@@ -17,11 +17,15 @@ export function drain(server: Server, connections: Connections, options: DrainOp
       log.warn({ drainTimeoutMs, open: connections.size }, 'still running after the drain time: cut');
       connections.destroyAll();
     }, drainTimeoutMs);
-    server.close(() => {
+    const onClosed = (): void => {
       clearTimeout(late);
       clearTimeout(end);
       resolve();
-    });
+    };
+    // An HTTP server's own close lets go of idle connections while it still listens: who comes back at once would be taken,
+    // and cut. So it stops listening first, as any server does.
+    Server.prototype.close.call(server, onClosed);
+    server.close();
     connections.drain();
   });
 }

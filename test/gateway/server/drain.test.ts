@@ -1,5 +1,9 @@
+import { createServer } from 'node:http';
 import type { Socket } from 'node:net';
 import { expect, test } from 'vitest';
+import { silentLogger } from '../../../core/log.ts';
+import { Connections } from '../../../gateway/server/connections.ts';
+import { drain } from '../../../gateway/server/drain.ts';
 import { cleanUpAfterEach, request, setUp } from '../../support/play-runner.ts';
 import { openRaw } from '../../support/raw-http.ts';
 import { readRequestHead, whenClosed } from '../../support/socket-server.ts';
@@ -130,6 +134,22 @@ test('a tunnel that does not end is cut after the drain time', async () => {
   expect((await client.response()).status).toBe(101);
   await edge.close();
   await client.ended();
+});
+
+test('no new connections are taken by the time that idle ones hear of it: who comes back at once is refused, not cut', async () => {
+  const server = createServer();
+  await new Promise<void>((resolve) => {
+    server.listen(0, '127.0.0.1', resolve);
+  });
+  const closeIdle = server.closeIdleConnections.bind(server);
+  const wasListening: boolean[] = [];
+  server.closeIdleConnections = () => {
+    wasListening.push(server.listening);
+    closeIdle();
+  };
+  const connections = new Connections({ maxPerClient: 1, isShared: () => false, refuse: () => undefined });
+  await drain(server, connections, { drainTimeoutMs: 1000, headersTimeoutMs: 1000, log: silentLogger() });
+  expect(wasListening).toEqual([false]);
 });
 
 test('closing twice is closing once', async () => {
