@@ -148,10 +148,11 @@ describe('while the site is under light load', () => {
   });
 
   test('an unknown host while the control API is down is 503 with Retry-After, never 404', async () => {
+    const host = `never-seen-${crypto.randomUUID()}.test`;
     await system.controlApi.kill();
-    const answer = await visit(gatewayPort(), 'never-seen.test', '/');
+    const answer = await visit(gatewayPort(), host, '/');
     expect([answer.status, answer.headers['retry-after'] !== undefined]).toEqual([503, true]);
     await system.controlApi.start();
-    await waitUntil(async () => (await visit(gatewayPort(), 'never-seen.test', '/')).status === 404);
+    await waitUntil(async () => (await visit(gatewayPort(), host, '/')).status === 404);
   });
 });
