@@ -185,6 +185,16 @@ export const deployments: Table<{
   shownAt: time(),
 });
 
+export const replacements: Table<{
+  trackId: Given<string>;
+  deploymentId: Given<string>;
+  replacedAt: Given<Date>;
+}> = pgTable('replacements', {
+  trackId: uuid().notNull(),
+  deploymentId: uuid().notNull(),
+  replacedAt: time().notNull(),
+});
+
 export const objects: Table<{
   projectId: Given<string>;
   hash: Given<string>;

@@ -4,7 +4,7 @@ import type { Manifest } from '../../contracts/manifest.ts';
 import type { Context } from '../context.ts';
 import { excluded, type Database } from '../database/database.ts';
 import { nextDeploymentOrder, nextDomainRevision } from '../database/columns.ts';
-import { deployments, domains, pendingFlips, tracks } from '../database/schema.ts';
+import { deployments, domains, pendingFlips, replacements, tracks } from '../database/schema.ts';
 import { Failure } from '../failure.ts';
 import { previewHost, trackHost } from '../projects/hosts.ts';
 import type { ProjectRow } from '../projects/project.ts';
@@ -76,6 +76,7 @@ export async function moveTrack(
       ...(fence === undefined ? {} : { fence }),
     })
     .where(eq(tracks.id, track.id));
+  await noteReplaced(tx, track.id, { before: at.deploymentId, now: row.id });
   await tx
     .update(deployments)
     .set({ shownAt: sql`now()` })
@@ -116,6 +117,22 @@ async function holdTrack(tx: Database, trackId: string): Promise<HeldTrack> {
     .for('update');
   if (row === undefined) throw new Failure('CONFLICT', 'The track was just deleted.');
   return row;
+}
+
+/** Until when the track showed what it shows no more: pages that are still open ask for that. */
+async function noteReplaced(
+  tx: Database,
+  trackId: string,
+  { before, now }: { before: string | null; now: string },
+): Promise<void> {
+  if (before === null || before === now) return;
+  await tx
+    .insert(replacements)
+    .values({ trackId, deploymentId: before, replacedAt: sql`now()` })
+    .onConflictDoUpdate({
+      target: [replacements.trackId, replacements.deploymentId],
+      set: { replacedAt: excluded(replacements.replacedAt) },
+    });
 }
 
 /** What the track has shown once it shows a deployment, the latest last. */

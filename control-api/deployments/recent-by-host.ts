@@ -1,7 +1,7 @@
-import { and, desc, eq, isNotNull } from 'drizzle-orm';
+import { and, desc, eq, gt, ne } from 'drizzle-orm';
 import { MAX_RECENT_BUILDS, PIN_DAYS, type RecentBuild } from '../../contracts/recent-builds.ts';
 import type { Context } from '../context.ts';
-import { deployments } from '../database/schema.ts';
+import { replacements } from '../database/schema.ts';
 import { findDomainOf } from '../domains/find-domain.ts';
 
 const DAY_MS = 24 * 60 * 60 * 1000;
@@ -16,31 +16,18 @@ export async function recentBuildsOf(
 ): Promise<RecentBuild[]> {
   const domain = await findDomainOf(context, host);
   if (domain === undefined || domain.trackId === null) return [];
-  const shown = await context.db
-    .select({ id: deployments.id, shownAt: deployments.shownAt })
-    .from(deployments)
+  const since = new Date(context.clock.nowMs() - PIN_DAYS * DAY_MS);
+  const replaced = await context.db
+    .select({ id: replacements.deploymentId, at: replacements.replacedAt })
+    .from(replacements)
     .where(
       and(
-        eq(deployments.trackId, domain.trackId),
-        eq(deployments.status, 'success'),
-        isNotNull(deployments.shownAt),
+        eq(replacements.trackId, domain.trackId),
+        gt(replacements.replacedAt, since),
+        domain.deploymentId === null ? undefined : ne(replacements.deploymentId, domain.deploymentId),
       ),
     )
-    .orderBy(desc(deployments.shownAt))
-    // One more: the present one is among them.
-    .limit(MAX_RECENT_BUILDS + 1);
-  return replaced(shown, domain.deploymentId, context.clock.nowMs() - PIN_DAYS * DAY_MS);
-}
-
-type Shown = { id: string; shownAt: Date | null };
-
-/** Each was shown until the one after it came: a build may have been shown for months and replaced a minute ago. */
-function replaced(shown: readonly Shown[], presentId: string | null, sinceMs: number): RecentBuild[] {
-  const builds: RecentBuild[] = [];
-  for (const [index, { id }] of shown.entries()) {
-    const until = shown[index - 1]?.shownAt ?? undefined;
-    if (id === presentId || until === undefined) continue;
-    if (until.getTime() > sinceMs) builds.push({ deploymentId: id, shownUntil: until.toISOString() });
-  }
-  return builds;
+    .orderBy(desc(replacements.replacedAt))
+    .limit(MAX_RECENT_BUILDS);
+  return replaced.map(({ id, at }) => ({ deploymentId: id, shownUntil: at.toISOString() }));
 }

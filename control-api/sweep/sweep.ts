@@ -1,11 +1,11 @@
-import { and, eq, isNotNull, lt, notInArray, sql } from 'drizzle-orm';
+import { and, eq, gt, isNotNull, isNull, lt, notInArray, sql } from 'drizzle-orm';
 import type { SweepReport } from '../../contracts/control-api-admin.ts';
 import { PIN_DAYS } from '../../contracts/recent-builds.ts';
 import { messageOf } from '../../core/errors.ts';
 import { sweepChallenges } from '../certificates/challenges.ts';
 import { endOrphans } from '../certificates/orphans.ts';
 import type { Context } from '../context.ts';
-import { deployments, projects, tracks } from '../database/schema.ts';
+import { deployments, projects, replacements, tracks } from '../database/schema.ts';
 import { giveUp } from '../deployments/abort.ts';
 import { deleteDeployment } from '../deployments/delete.ts';
 import { publishPending } from '../deployments/publish.ts';
@@ -87,7 +87,8 @@ async function giveUpSilent({ db, config }: Context): Promise<number> {
 
 /**
  * Complete deployments beyond what their track keeps, and failed ones that nobody will look at any more. Unless the track
- * itself says how many it keeps, one that was replaced lately stays: pages that are still open ask for its files.
+ * itself says how many it keeps, what it showed lately stays, whichever track that was deployed to: pages that are still open ask for
+ * its files.
  */
 async function deleteSuperfluous(context: Context): Promise<number> {
   const { db, config } = context;
@@ -98,22 +99,22 @@ async function deleteSuperfluous(context: Context): Promise<number> {
     .from(deployments)
     .where(and(eq(deployments.status, 'success'), notInArray(deployments.id, shown)))
     .as('complete');
-  const until = sql<Date | null>`lead(${deployments.shownAt}) over (partition by ${deployments.trackId} order by ${deployments.shownAt})`;
-  const replaced = db
-    .select({ id: deployments.id, until: until.as('until') })
-    .from(deployments)
-    .where(and(eq(deployments.status, 'success'), isNotNull(deployments.shownAt)))
-    .as('replaced');
-  const mayGo = sql`(${tracks.retention} is not null or ${replaced.until} is null
-    or ${replaced.until} < now() - ${PIN_DAYS} * interval '1 day')`;
+  const recently = sql`now() - ${PIN_DAYS} * interval '1 day'`;
+  const open = db
+    .select({ id: replacements.deploymentId })
+    .from(replacements)
+    .innerJoin(tracks, eq(tracks.id, replacements.trackId))
+    .where(and(isNull(tracks.retention), gt(replacements.replacedAt, recently)));
   const superfluous = await db
     .select({ id: deployments.id, projectId: deployments.projectId })
     .from(deployments)
     .innerJoin(complete, eq(complete.id, deployments.id))
     .innerJoin(tracks, eq(tracks.id, deployments.trackId))
-    .leftJoin(replaced, eq(replaced.id, deployments.id))
     .where(
-      and(sql`${complete.place} > coalesce(${tracks.retention}, ${config.DEPLOYMENT_RETENTION}::int)`, mayGo),
+      and(
+        sql`${complete.place} > coalesce(${tracks.retention}, ${config.DEPLOYMENT_RETENTION}::int)`,
+        notInArray(deployments.id, open),
+      ),
     )
     .orderBy(deployments.sequence)
     .limit(DELETIONS_A_RUN);

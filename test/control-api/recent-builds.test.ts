@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createControlApiClient } from '../../gateway/site/control-api-client.ts';
 import { apiPaths } from '../../contracts/control-api.ts';
 import { silentLogger } from '../../core/log.ts';
-import { deploy, startTestControlApi, type TestControlApi } from '../support/control-api.ts';
+import { deploy, startTestControlApi, type Reply, type TestControlApi } from '../support/control-api.ts';
 import { makeTempDir, type TempDir } from '../support/temp-dir.ts';
 
 const HOST = 'www.example.com';
@@ -53,5 +53,23 @@ describe('the builds that a host showed before', () => {
     const reply = await api.send('POST', apiPaths.rollback('site'), {});
     expect(reply.status).toBe(200);
     expect(new Set(await recent(HOST))).toEqual(new Set([ids[2], ids[0]]));
+  });
+
+  it('are those that the track showed, whichever track they were deployed to', async () => {
+    await api.send('POST', apiPaths.projects(), { name: 'staged' });
+    const staged = 'staged.example.com';
+    const [first, second] = [
+      await deploy(api, 'staged', [{ path: '/a.txt', content: 'first' }], { track: 'staging' }),
+      await deploy(api, 'staged', [{ path: '/a.txt', content: 'second' }], { track: 'staging' }),
+    ];
+    const promote = (id: string): Promise<Reply> =>
+      api.send('POST', apiPaths.promote('staged', id), { track: 'production' });
+    await promote(first.deployment.id);
+    await api.send('POST', apiPaths.domains('staged'), { host: staged });
+    expect(await recent(staged)).toEqual([]);
+    await promote(second.deployment.id);
+    expect(await recent(staged)).toEqual([first.deployment.id]);
+    await promote(first.deployment.id);
+    expect(await recent(staged)).toEqual([second.deployment.id]);
   });
 });

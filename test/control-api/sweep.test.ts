@@ -51,7 +51,11 @@ describe('the sweeper', () => {
   const sql = (text: string): Promise<unknown> => database.withSession((session) => session.exec(text));
   /** As if everything had been shown, and replaced, a while ago. */
   const longAgo = (): Promise<unknown> =>
-    sql("update deployments set shown_at = shown_at - interval '60 days'");
+    sql("update replacements set replaced_at = replaced_at - interval '60 days'");
+  const replacedDaysAgo = (days: number, id: string): Promise<unknown> =>
+    sql(
+      `update replacements set replaced_at = now() - interval '${days} days' where deployment_id = '${id}'`,
+    );
   const objectFile = (hash: string): string =>
     join(dir.path, 'bucket', 'projects', projectId, 'objects', hash);
 
@@ -99,13 +103,31 @@ describe('the sweeper', () => {
       return (await api.send('GET', `${apiPaths.deployments('site')}?track=open`)).body.deployments.length;
     };
     expect(await kept()).toBe(5);
-    // Replaced 31 days ago: the first; the second was, 29 days ago.
-    await sql(`update deployments set shown_at = now() - interval '40 days' where id = '${made[0]}'`);
-    await sql(`update deployments set shown_at = now() - interval '31 days' where id = '${made[1]}'`);
-    await sql(`update deployments set shown_at = now() - interval '29 days' where id = '${made[2]}'`);
+    await replacedDaysAgo(31, made[0] ?? '');
+    await replacedDaysAgo(29, made[1] ?? '');
     expect(await kept()).toBe(4);
     await api.send('PATCH', trackPaths.track('site', 'open'), { retention: 1 });
     expect(await kept()).toBe(2);
+  });
+
+  it('keeps what another track showed within 30 days, as that track says', async () => {
+    const built: string[] = [];
+    for (const text of ['a', 'b', 'c', 'd'])
+      built.push((await deploy(api, 'site', [page(text)], { track: 'built' })).deployment.id);
+    for (const id of built.slice(0, 2)) {
+      await api.send('POST', apiPaths.promote('site', id), { track: 'public' });
+    }
+    await deploy(api, 'site', [page('now')], { track: 'public' });
+    await api.send('PATCH', trackPaths.track('site', 'built'), { retention: 0 });
+    const kept = async (): Promise<string[]> => {
+      await sweep();
+      const { body } = await api.send('GET', `${apiPaths.deployments('site')}?track=built`);
+      return body.deployments.map(({ id }: { id: string }) => id);
+    };
+    await replacedDaysAgo(31, built[0] ?? '');
+    expect(await kept()).toEqual([built[3], built[1]]);
+    await api.send('PATCH', trackPaths.track('site', 'public'), { retention: 0 });
+    expect(await kept()).toEqual([built[3]]);
   });
 
   it('keeps as many as the track itself says, from none to the default again', async () => {
