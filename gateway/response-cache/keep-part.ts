@@ -81,9 +81,8 @@ async function storePart(received: Received, part: Part, bytes: Buffer | undefin
   }
   // As with a whole: it must not push out what came after a purge.
   const isOvertaken = await parts.store.isPurged(stored);
-  const shared = isOvertaken ? undefined : parts.store.put(asked.address, stored, parts.clock.nowMs());
+  if (!isOvertaken) await parts.store.put(asked.address, stored, parts.clock.nowMs());
   flight.land({ kind: 'stored', stored, status: 206 });
-  await shared;
 }
 
 async function toStoredPart(

@@ -187,10 +187,9 @@ async function storeWhole(
     ...times,
   });
   const isOvertaken = isKept && (await parts.store.isPurged(stored));
-  const shared =
-    isKept && !isOvertaken ? parts.store.put(asked.address, stored, parts.clock.nowMs()) : undefined;
+  // Whoever waits for it gets it when every gateway can serve it, as its own client does.
+  if (isKept && !isOvertaken) await parts.store.put(asked.address, stored, parts.clock.nowMs());
   flight.land({ kind: 'stored', stored, status: reply.status });
-  await shared;
 }
 
 function unmarked({ projectId }: Asked): StoredResponse['markers'] {

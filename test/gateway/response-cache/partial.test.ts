@@ -3,7 +3,15 @@ import { expect, test } from 'vitest';
 import { combine, contentRangeOf } from '../../../gateway/response-cache/partial.ts';
 import { openRaw } from '../../support/raw-http.ts';
 import { HOST } from '../../support/start-edge.ts';
-import { bodyOf, cleanUpAfterEach, setUpCache, statusOf, type Rig, type RigOptions } from './rig.ts';
+import {
+  bodyOf,
+  cleanUpAfterEach,
+  setUpCache,
+  slowToStore,
+  statusOf,
+  type Rig,
+  type RigOptions,
+} from './rig.ts';
 import type { ReceivedReply } from '../../support/send-request.ts';
 
 cleanUpAfterEach();
@@ -252,6 +260,14 @@ test('another gateway serves the parts that one has stored, completes them, and 
   expect(shown(await other('bytes=4-5'))).toContain('206 45 fwd=partial');
   await rig.caches[0]?.purgeTag('project-1', 'red', 'hard');
   expect(shown(await other('bytes=4-5'))).toContain('206 45 fwd=uri-miss');
+});
+
+test('who gets the whole made of parts gets it when another gateway can serve it, too', async () => {
+  const rig = await setUp(serve(makeContent()), { edges: 2 });
+  await range(rig, '0-9');
+  slowToStore(rig.caches[1]);
+  expect(shown(await rig.get('/', { edge: 1 }))).toBe(`200 ${WHOLE} fwd=partial; fwd-status=206; stored`);
+  expect(shown(await rig.get('/'))).toBe(`200 ${WHOLE} hit`);
 });
 
 test('a purge while the rest is fetched keeps the parts from being put together', async () => {

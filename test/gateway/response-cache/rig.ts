@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { OutgoingHttpHeaders } from 'node:http';
 import { afterEach } from 'vitest';
 import { openCache, createMemoryServer } from '../../../cache/open-cache.ts';
@@ -97,6 +98,16 @@ export async function setUpCache(
 function cacheConfig(url: string | undefined): ReturnType<typeof defaultCacheConfig> {
   const target = url === undefined ? undefined : parseCacheUrl(url);
   return defaultCacheConfig(target === undefined ? {} : { target, timeoutMs: 2000, leaseMs: 3000 });
+}
+
+/** Makes an edge's cache take a while over each value that it stores. */
+export function slowToStore(cache: Cache | undefined): void {
+  if (cache === undefined) throw new Error('there is no such edge');
+  const set = cache.set.bind(cache);
+  cache.set = async (...parameters: Parameters<typeof set>) => {
+    await sleep(50);
+    return set(...parameters);
+  };
 }
 
 /** The text of a reply. */

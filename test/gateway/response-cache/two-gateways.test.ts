@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { startCacheServer, type CacheServer } from '../../support/cache-server.ts';
+import { mayGoUnawaited } from '../../support/may-go-unawaited.ts';
 import { waitUntil } from '../../support/wait-until.ts';
-import { bodyOf, cleanUpAfterEach, setUpCache, statusOf, type Rig } from './rig.ts';
+import { bodyOf, cleanUpAfterEach, setUpCache, slowToStore, statusOf, type Rig } from './rig.ts';
 
 let server: CacheServer;
 beforeAll(async () => {
@@ -56,6 +57,26 @@ test('a response without a body, too, as soon as a client has its head', async (
     }
   }
   expect(runner.calls).toHaveLength(40);
+});
+
+test('who waited for another client’s call gets its response when another gateway can serve it, too', async () => {
+  let release = (): void => {};
+  const { get, caches, edges, runner } = await setUpCache(
+    (_request, response) => {
+      release = () => response.writeHead(200, { 'Cache-Control': 'max-age=60' }).end('one');
+    },
+    { edges: 2, cacheUrl: server.url, manifest: { profile: 'rfc' } },
+  );
+  slowToStore(caches[0]);
+  const leader = mayGoUnawaited(get('/18/a', { edge: 0 }));
+  await waitUntil(() => runner.calls.length === 1);
+  const other = mayGoUnawaited(get('/18/a', { edge: 0 }));
+  await waitUntil(() => edges[0]?.underWay() === 2);
+  release();
+  expect(statusOf(await other)).toContain('collapsed');
+  expect(statusOf(await get('/18/a', { edge: 1 }))).toContain('; hit');
+  expect(bodyOf(await leader)).toBe('one');
+  expect(runner.calls).toHaveLength(1);
 });
 
 test('variants too', async () => {
