@@ -42,28 +42,21 @@ export async function rollBack(
 /** What the track showed before the present one, whichever track it was deployed to. */
 async function previousOf(db: Database, project: ProjectRow, name: string): Promise<string> {
   const [track] = await db
-    .select({ id: tracks.id, shownId: tracks.deploymentId, sequence: deployments.sequence })
+    .select({ id: tracks.id, shownId: tracks.deploymentId, history: tracks.history })
     .from(tracks)
-    .leftJoin(deployments, eq(deployments.id, tracks.deploymentId))
     .where(and(eq(tracks.projectId, project.id), eq(tracks.name, name)));
   if (track === undefined) throw notFound('track', name);
-  const { id, shownId, sequence } = track;
-  if (shownId === null || sequence === null) {
+  const { id, shownId, history } = track;
+  if (shownId === null) {
     throw new Failure('CONFLICT', `The track ${name} shows nothing yet, so there is nothing to roll back.`);
   }
-  const others = (await historyOf(db, id)).filter((each) => each !== shownId);
-  const previous =
-    (await latestOf(db, project, others)) ?? (await shownBefore(db, { trackId: id, shownId, sequence }));
+  const others = history.filter((each) => each !== shownId);
+  const previous = (await latestOf(db, project, others)) ?? (await shownBefore(db, { trackId: id, shownId }));
   if (previous !== undefined) return previous;
   throw new Failure(
     'CONFLICT',
     `The track ${name} showed nothing before; deploy again, or name a deployment.`,
   );
-}
-
-async function historyOf(db: Database, trackId: string): Promise<string[]> {
-  const [row] = await db.select({ history: tracks.history }).from(tracks).where(eq(tracks.id, trackId));
-  return row?.history ?? [];
 }
 
 /** The last of these that is there still. */
@@ -90,14 +83,16 @@ async function latestOf(
 /** For tracks whose history began later than they did: the newest of their deployments, older than the one shown. */
 async function shownBefore(
   db: Database,
-  { trackId, shownId, sequence }: { trackId: string; shownId: string; sequence: number },
+  { trackId, shownId }: { trackId: string; shownId: string },
 ): Promise<string | undefined> {
+  const { sequence } = deployments;
+  const shown = db.select({ sequence }).from(deployments).where(eq(deployments.id, shownId));
   const wasShown = and(
     eq(deployments.trackId, trackId),
     ne(deployments.id, shownId),
     eq(deployments.status, 'success'),
     isNotNull(deployments.shownAt),
-    lt(deployments.sequence, sequence),
+    lt(sequence, shown),
   );
   const [row] = await db
     .select({ id: deployments.id })
