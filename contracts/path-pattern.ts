@@ -1,3 +1,5 @@
+import { decodeEscapes } from '../core/decode-escapes.ts';
+
 /**
  * Patterns of redirect and header rules: literal segments, `:name` for one segment, one `*` as the last segment
  * for any number of them (none included: `/blog/*` matches `/blog` and `/blog/`). Paths are compared unencoded.
@@ -87,11 +89,7 @@ function segmentsOf(path: string): string[] {
 
 function decodeSegment(segment: string): string {
   try {
-    // %2F is never a separator.
-    const text = segment
-      .split(/(%2f)/i)
-      .map((part) => (/^%2f$/i.test(part) ? '%2F' : decodeURIComponent(part)))
-      .join('');
+    const text = decodeEscapes(segment);
     return /^:|[*?#]/.test(text) ? segment : text;
   } catch {
     // No escape, but a percent sign of the path's own.

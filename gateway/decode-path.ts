@@ -1,3 +1,4 @@
+import { decodeEscapes } from '../core/decode-escapes.ts';
 import { EdgeError } from '../core/errors.ts';
 
 /** A path twice: decoded for look-ups, and as it came for whoever it is passed on to; both with dots resolved. */
@@ -39,7 +40,7 @@ function encodeSegment(segment: string): string {
 }
 
 function decodeSegment(segment: string): string {
-  const text = decodeEscapes(segment);
+  const text = decodedOrRefused(segment);
   for (let index = 0; index < text.length; index += 1) {
     const code = text.charCodeAt(index);
     if (code < 0x20 || code === 0x7f || code === 0x5c) throw new EdgeError('BAD_PATH');
@@ -47,12 +48,9 @@ function decodeSegment(segment: string): string {
   return text;
 }
 
-function decodeEscapes(segment: string): string {
+function decodedOrRefused(segment: string): string {
   try {
-    return segment
-      .split(/(%2f)/i)
-      .map((part) => (/^%2f$/i.test(part) ? '%2F' : decodeURIComponent(part)))
-      .join('');
+    return decodeEscapes(segment);
   } catch (error) {
     throw new EdgeError('BAD_PATH', { cause: error });
   }
